@@ -1,0 +1,285 @@
+/* bgpt: byte models (bGPT, arXiv 2402.19155) as a C library.
+ *
+ * A byte model reads any file as bytes and predicts the next byte.  This
+ * header is all a program needs: train, evaluate, generate, convert,
+ * classify, inspect, and exchange weights with the published reference.
+ *
+ * Conventions
+ *   - A fallible call returns a bgpt_status and, on failure, fills err (may be
+ *     NULL) with one sentence naming the file, tensor or number at fault.
+ *   - The library never prints, never exits, has no globals and installs no
+ *     signal handlers.  Strings are UTF-8; paths are as the system has them.
+ *   - A bgpt_model must not be used from two threads at once; two models may.
+ *   - Structs that the caller fills start as zero ({0}): zero is the default of every field.
+ *     `const char *` results live as long as the object that gave them. */
+#ifndef BGPT_H
+#define BGPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define BGPT_API __attribute__((visibility("default")))
+#else
+#define BGPT_API
+#endif
+
+#define BGPT_VERSION_MAJOR 0
+#define BGPT_VERSION_MINOR 1
+#define BGPT_VERSION_PATCH 0
+
+/* "0.1.0", of the library in use. */
+BGPT_API const char *bgpt_version(void);
+
+typedef enum bgpt_status {
+    BGPT_OK = 0,
+    BGPT_ERR_FAILED,     /* could not be done (a diverged training, say) */
+    BGPT_ERR_ARGUMENT,   /* an option or argument makes no sense */
+    BGPT_ERR_FORMAT,     /* an input file or model is wrong */
+    BGPT_ERR_NOT_FOUND,  /* an input file is missing or unreadable */
+    BGPT_ERR_MEMORY,     /* out of memory */
+    BGPT_ERR_IO,         /* writing failed: disk full, no permission */
+    BGPT_ERR_INTERRUPTED /* stopped on request; all is saved */
+} bgpt_status;
+
+typedef struct bgpt_error {
+    bgpt_status code;
+    char text[512];
+} bgpt_error;
+
+/* The process exit code that goes with a status: 0, 1, 2, 3, 3, 5, 5, 75. */
+BGPT_API int bgpt_exit_code(bgpt_status s);
+
+/* --- hooks: memory and files ----------------------------------------------
+ * Every allocation and every file call of the library goes through these.
+ * Functions behave like their POSIX namesakes (-1 and errno). */
+typedef struct bgpt_file_stat {
+    int kind; /* 0 regular file, 1 folder, 2 anything else */
+    uint64_t size, device, inode;
+} bgpt_file_stat;
+
+typedef struct bgpt_hooks {
+    void *ctx;
+    void *(*alloc)(void *ctx, size_t bytes);
+    void (*free)(void *ctx, void *p);
+    int (*open)(void *ctx, const char *path, int flags, int mode);
+    ssize_t (*pread)(void *ctx, int fd, void *buf, size_t n, uint64_t offset);
+    ssize_t (*read)(void *ctx, int fd, void *buf, size_t n);
+    ssize_t (*write)(void *ctx, int fd, const void *buf, size_t n);
+    int (*fsync)(void *ctx, int fd);
+    int (*truncate)(void *ctx, int fd, uint64_t size);
+    int (*close)(void *ctx, int fd);
+    int (*stat)(void *ctx, const char *path, bgpt_file_stat *out);
+    int (*fstat)(void *ctx, int fd, bgpt_file_stat *out);
+    int (*rename)(void *ctx, const char *from, const char *to);
+    int (*unlink)(void *ctx, const char *path);
+    int (*mkdir)(void *ctx, const char *path, int mode);
+    void *(*opendir)(void *ctx, const char *path);
+    int (*readdir)(void *ctx, void *dir, char name[256]); /* 1 entry, 0 end, -1 error */
+    int (*closedir)(void *ctx, void *dir);
+} bgpt_hooks;
+
+/* libc's: copy, replace what you want, hand over. */
+BGPT_API bgpt_hooks bgpt_default_hooks(void);
+
+/* --- machine ------------------------------------------------------------- */
+typedef enum bgpt_precision { BGPT_FAST = 0, BGPT_FP32 } bgpt_precision;
+
+typedef struct bgpt_options {
+    unsigned threads;          /* 0: as many as the process may use; at most 256 */
+    bgpt_precision precision;  /* fast: the quickest the machine has; fp32: fp32 products */
+    const char *isa;           /* NULL: BGPT_ISA from the environment, else the best present */
+    const bgpt_hooks *hooks;   /* NULL: libc */
+    unsigned max_streams;      /* sequences generated side by side at most (default 16) */
+    unsigned batch;            /* files evaluated side by side (default 8) */
+} bgpt_options;
+
+/* Names of the level and arithmetic that options lead to on this machine,
+ * e.g. "avx512" and "fp32". */
+BGPT_API bgpt_status bgpt_machine(const bgpt_options *opt, const char **isa, const char **precision, unsigned *threads, bgpt_error *err);
+
+/* --- a model --------------------------------------------------------------- */
+typedef struct bgpt_model bgpt_model;
+
+typedef struct bgpt_config {
+    uint32_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, classes;
+} bgpt_config;
+
+/* Open a model file.  On success *out is the caller's, released with
+ * bgpt_close(); on failure *out is NULL. */
+BGPT_API bgpt_status bgpt_open(bgpt_model **out, const char *path, const bgpt_options *opt, bgpt_error *err);
+BGPT_API void bgpt_close(bgpt_model *m);
+
+BGPT_API bgpt_config bgpt_get_config(const bgpt_model *m);
+BGPT_API uint64_t bgpt_parameters(const bgpt_model *m);
+BGPT_API const char *bgpt_label(const bgpt_model *m, uint32_t i); /* NULL beyond the last */
+/* Metadata i of the file, 0 when there is none. */
+BGPT_API int bgpt_metadata(const bgpt_model *m, size_t i, const char **key, const char **value);
+
+typedef struct bgpt_tensor_info {
+    const char *name;
+    uint32_t dims;
+    uint64_t shape[2];
+    double mean, std, min, max; /* filled by bgpt_tensor_check only */
+} bgpt_tensor_info;
+BGPT_API int bgpt_tensor(const bgpt_model *m, size_t i, bgpt_tensor_info *out);
+/* Reads every value. */
+BGPT_API bgpt_status bgpt_tensor_check(bgpt_model *m, size_t i, bgpt_tensor_info *out, bgpt_error *err);
+
+/* --- data ------------------------------------------------------------------- */
+/* Files, folders (walked, sorted by name) and "@list.txt" (a path a line). */
+typedef struct bgpt_data {
+    const char *const *paths;
+    size_t count;
+    const char *pairs; /* NULL, "abc:mid" (one way) or "abc+mid" (both) */
+} bgpt_data;
+
+/* --- training ---------------------------------------------------------------- */
+typedef enum bgpt_schedule { BGPT_COSINE = 0, BGPT_CONSTANT } bgpt_schedule;
+
+typedef struct bgpt_progress {
+    uint64_t step, steps;       /* steps 0: not known (a time limit) */
+    double epoch, epochs;
+    double loss;                /* nats per symbol of this step */
+    double lr, grad_norm;
+    double bytes, bytes_per_second; /* content bytes with loss, of the run; rate of late */
+    double seconds, seconds_left;
+    int evaluated;              /* 1: the fields below are fresh */
+    double val_loss, val_bits_per_byte, val_accuracy; /* accuracy: classifier, else NaN */
+    int best, saved;            /* this evaluation is the best so far; a checkpoint was written */
+} bgpt_progress;
+
+typedef struct bgpt_train {
+    bgpt_data data, validation; /* validation.count 0: none */
+    const char *out;            /* run folder */
+    const char *init;           /* model file to start from, or NULL */
+    int resume;                 /* continue `out` exactly */
+    int overwrite;              /* a run that is in `out` may be replaced */
+    bgpt_config config;         /* of a new model; unused with init's shape; zeros are filled by defaults */
+    int classify;               /* labels from file names */
+    /* length: the first that is reached; all zero: 1 epoch */
+    double epochs; uint64_t steps; double seconds;
+    uint32_t batch;             /* files a step and accumulation (default 8) */
+    uint32_t accumulate;        /* batches a step (default 1) */
+    double lr;                  /* default 3e-4 */
+    double warmup;              /* < 1: share of the run; >= 1: steps; negative: none; 0: default 0.05 */
+    bgpt_schedule schedule;
+    double min_lr;              /* cosine ends at this share of lr (default 0) */
+    double clip;                /* global gradient norm; 0: default 1.0; negative: off */
+    double weight_decay;        /* 0: default 0.01; negative: off */
+    double beta1, beta2, eps;   /* 0: 0.9, 0.999, 1e-8 */
+    double dropout;
+    uint32_t patch_sampling;    /* target patches a batch carry loss; 0: all */
+    int loss_target;            /* with pairs: only the target file carries loss */
+    uint64_t seed;
+    double eval_every;          /* steps between evaluations; 0: about 10 a run; negative: only at the end */
+    double save_every;          /* seconds between checkpoints; 0: 300; negative: only at the end */
+    uint32_t keep;              /* last checkpoints kept (default 2) */
+    uint32_t val_limit;         /* files evaluated at most; 0: all */
+    const char *const *metadata; /* key, value, key, value, ..., NULL: stored in the model (licence, ...) */
+    /* Called after every step and evaluation; not 0: finish, save, return BGPT_ERR_INTERRUPTED. */
+    int (*progress)(void *ctx, const bgpt_progress *p);
+    /* One-sentence notices: files left out, a fallback to an older checkpoint. */
+    void (*notice)(void *ctx, const char *sentence);
+    void *ctx;
+} bgpt_train;
+
+/* Train until the end, an interruption, or divergence (BGPT_ERR_FAILED: the
+ * sentence names the step; the last good checkpoint stays).  *t is only read. */
+BGPT_API bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_error *err);
+
+/* Named sizes: fills hidden, layers and patches of *c; NULL-terminated list by index. */
+BGPT_API bgpt_status bgpt_size(const char *name, bgpt_config *c, bgpt_error *err);
+BGPT_API const char *bgpt_size_name(size_t i);
+/* Parameters of a configuration (0 when it is invalid). */
+BGPT_API uint64_t bgpt_count_parameters(const bgpt_config *c);
+
+/* --- evaluation --------------------------------------------------------------- */
+typedef struct bgpt_score {
+    const char *file;       /* "a -> b" for a pair */
+    uint64_t bytes, symbols;
+    double nats;            /* sum over symbols */
+    double nats_per_symbol, reference_bpb, bits_per_byte;
+    int label, predicted;   /* classifier, else -1 */
+} bgpt_score;
+
+typedef struct bgpt_eval {
+    bgpt_data data;
+    void (*file)(void *ctx, const bgpt_score *s); /* after each file, in order; may be NULL */
+    void (*notice)(void *ctx, const char *sentence);
+    int (*stop)(void *ctx);                       /* may be NULL; not 0: BGPT_ERR_INTERRUPTED */
+    void *ctx;
+} bgpt_eval;
+
+/* total: sums and means over all files (bits_per_byte: total bits / total
+ * bytes).  confusion (classes*classes, [true][predicted], may be NULL) and
+ * accuracy in *accuracy for a classifier. */
+BGPT_API bgpt_status bgpt_evaluate(bgpt_model *m, const bgpt_eval *e, bgpt_score *total, double *accuracy, uint64_t *confusion, bgpt_error *err);
+
+/* --- generation and conversion --------------------------------------------------- */
+typedef struct bgpt_sampling {
+    int greedy;
+    uint32_t top_k;      /* 0: all */
+    double top_p;        /* 0: 1.0 */
+    double temperature;  /* 0: 1.0 */
+    uint64_t seed;
+} bgpt_sampling;
+
+typedef enum bgpt_end { BGPT_END_SYMBOL = 0, BGPT_END_LIMIT, BGPT_END_CONTEXT, BGPT_END_STOPPED } bgpt_end;
+
+/* One sequence to be generated. */
+typedef struct bgpt_request {
+    const char *extension;      /* of the file to be made, without dot */
+    const uint8_t *prompt;      /* its first bytes, or NULL */
+    size_t prompt_size;
+    const uint8_t *input;       /* conversion: the file to convert, else NULL */
+    size_t input_size;
+    const char *input_extension;
+    uint64_t stream;            /* random stream; the same bytes for (seed, stream) whatever it is batched with */
+    uint64_t max_bytes;         /* new bytes at most; 0: the context's end */
+    /* New bytes as they come (the prompt is not repeated).  Not 0: stop this one. */
+    int (*bytes)(void *ctx, const uint8_t *data, size_t n);
+    void *ctx;
+    /* results */
+    uint64_t made;              /* bytes */
+    bgpt_end end;
+    bgpt_status status;         /* of this request: e.g. an input too long for the context */
+    bgpt_error error;
+} bgpt_request;
+
+/* Run all requests, up to opt->max_streams side by side.  BGPT_OK when the run itself
+ * went well; each request has its own status. */
+BGPT_API bgpt_status bgpt_generate(bgpt_model *m, bgpt_request *requests, size_t count, const bgpt_sampling *s, bgpt_error *err);
+
+/* --- classification ------------------------------------------------------------------ */
+/* logits (classes) of one file's bytes; the label is the largest.  A file longer than the
+ * context is classified by its first N patches, and *cut (may be NULL) is set. */
+BGPT_API bgpt_status bgpt_classify(bgpt_model *m, const uint8_t *data, size_t size, const char *extension, float *logits, int *cut, bgpt_error *err);
+
+/* --- other ---------------------------------------------------------------------------- */
+/* Weights from and to the reference's .pth.  overwrite: replace an existing output. */
+BGPT_API bgpt_status bgpt_import(const char *pth, const char *safetensors, int overwrite, const bgpt_options *opt, bgpt_error *err);
+BGPT_API bgpt_status bgpt_export(const char *safetensors, const char *pth, int overwrite, const bgpt_options *opt, bgpt_error *err);
+
+/* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
+BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);
+
+/* Write a file so that a crash or a full disk leaves the old one: aside,
+ * fsync, rename.  Refuses an existing path without overwrite. */
+BGPT_API bgpt_status bgpt_write_file(const char *path, const void *data, size_t size, int overwrite, const bgpt_options *opt, bgpt_error *err);
+/* A whole file (at most limit bytes; 0: 2^40); *data is released with bgpt_free_data(). */
+BGPT_API bgpt_status bgpt_read_file(const char *path, uint64_t limit, uint8_t **data, size_t *size, const bgpt_options *opt, bgpt_error *err);
+BGPT_API void bgpt_free_data(uint8_t *data, const bgpt_options *opt);
+/* Expand paths (files, folders, @lists) to files, sorted; call file for each. */
+BGPT_API bgpt_status bgpt_list_files(const bgpt_data *d, void (*file)(void *ctx, const char *path), void *ctx, const bgpt_options *opt, bgpt_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

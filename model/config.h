@@ -1,0 +1,23 @@
+/* The shape of a model.  All of it follows from tensor shapes; see params.h. */
+#ifndef BG_MODEL_CONFIG_H
+#define BG_MODEL_CONFIG_H
+
+#include "base/status.h"
+#include <stdint.h>
+
+typedef struct bg_config {
+    uint32_t hidden;        /* H, width of the patch decoder; a multiple of 64 */
+    uint32_t patch_layers;  /* >= 1 */
+    uint32_t byte_layers;   /* >= 1; 0 only in a classifier without byte decoder */
+    uint32_t byte_hidden;   /* Hb, width of the byte decoder; = hidden unless it has its own */
+    uint32_t patches;       /* N, context in patches, start and end patch included */
+    uint32_t patch_size;    /* P */
+    uint32_t classes;       /* > 0: a classifier */
+} bg_config;
+
+/* Limits that every later size computation relies on. */
+enum { BG_MAX_HIDDEN = 8192, BG_MAX_LAYERS = 256, BG_MAX_PATCHES = 65536, BG_MAX_CLASSES = 65535 };
+
+bg_status bg_config_check(const bg_config *c, const char *where, bg_error *err);
+
+#endif

@@ -1,0 +1,43 @@
+/* Model files: one safetensors file with the reference's tensor names, and
+ * the reference's .pth both ways. */
+#ifndef BG_MODEL_FILE_H
+#define BG_MODEL_FILE_H
+
+#include "model/model.h"
+#include "model/safetensors.h"
+
+/* The configuration that the tensor shapes of an open file imply.  Checks
+ * that every tensor the walk expects is there with its shape and that nothing
+ * unknown is; lm_head.weight and attn.bias/attn.masked_bias buffers are
+ * tolerated, and so are names starting with "optimizer." (checkpoints). */
+bg_status bg_file_config(bg_config *c, const bg_st_file *f, bg_error *err);
+
+/* Load weights into an open model of the file's configuration. */
+bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err);
+/* Weights whose names and shapes agree (for --init: a classifier from a
+ * generative model and back); *loaded counts tensors. */
+bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err);
+
+/* Open file -> model, in one call.  meta (may be NULL) receives the metadata. */
+bg_status bg_model_load(bg_model **out, const char *path, bg_backend *be, int training, bg_meta *meta, bg_error *err);
+
+/* Further flat buffers in the layout of the walk (AdamW's moments), saved as
+ * PREFIX + tensor name. */
+typedef struct bg_extra { const char *prefix; float *flat; } bg_extra;
+
+/* Write aside, fsync, rename, re-read and compare. */
+bg_status bg_model_save(bg_model *m, const char *path, int replace, const bg_meta *meta, const bg_extra *extra, size_t extras, bg_error *err);
+/* The extra buffers of a checkpoint. */
+bg_status bg_file_load_extra(bg_model *m, bg_st_file *f, const bg_extra *extra, bg_error *err);
+
+/* Reference checkpoint -> safetensors file.  Reads with a restricted
+ * unpickler: tensors, plain containers, numbers and strings; any other global,
+ * opcode or persistent id is BG_ERR_FORMAT.  Labels of a classifier become
+ * metadata "labels".  Tensor data is streamed, never held twice. */
+bg_status bg_pth_import(const bg_sys *sys, const char *pth, const char *safetensors, int replace, bg_error *err);
+/* Model file -> .pth that torch.load(weights_only=True) and the reference's
+ * load_state_dict(strict=True) accept: keys model (lm_head included), optimizer,
+ * lr_sched, epoch, best_epoch, min_eval_loss (classifier: max_eval_acc, labels). */
+bg_status bg_pth_export(const bg_sys *sys, const char *safetensors, const char *pth, int replace, bg_error *err);
+
+#endif

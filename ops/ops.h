@@ -1,0 +1,201 @@
+/* THE CONTRACT between the model and a back end: a const struct of op
+ * pointers.  The model calls them in order, one op per line; a back end fills
+ * them.  Nothing here knows what a byte model is.
+ *
+ * Dimension letters: R rows, C width, K/N inputs/outputs of a linear, V
+ * vocabulary, P symbols per patch, S segments, D = 64 head width, A = C/64 heads.
+ *
+ * Three kinds of memory:
+ *   float   parameters, gradients, moments, the residual stream, LayerNorm
+ *           statistics, logits and losses: fp32 at every level;
+ *   act     activations: opaque, `act_size` bytes an element (4 fp32; 2 at the
+ *           narrow levels).  Passed as void pointers, never dereferenced outside the back end;
+ *   index   uint32_t/uint16_t tables made by the host.
+ * A matrix (R,C) of float or act has the row stride bg_stride(elem_size, C)
+ * elements, the same rule for everyone, so strides are never passed.  Padding
+ * between C and the stride is never read as data and may hold anything.
+ * Parameter tensors (and their gradients) are dense: stride = C.
+ *
+ * Rules:
+ *   - Backward ops ACCUMULATE into parameter gradients and OVERWRITE
+ *     activation gradients.
+ *   - No op allocates.  Scratch is the back end's, sized at open.
+ *   - Bits: every op gives the same bits for any number of threads, and for
+ *     any row r of R the bits of its result do not depend on the other rows
+ *     or on R (except where rows are summed: parameter gradients, which sum in row order).
+ *   - Ops return void; a device failure is sticky and read at sync(). */
+#ifndef BG_OPS_OPS_H
+#define BG_OPS_OPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/isa.h"
+#include "base/pool.h"
+#include "base/sys.h"
+
+enum { BG_HEAD = 64 }; /* D: width of an attention head, fixed by the model family */
+
+/* Row stride in elements: columns, rounded up to 16 elements, plus 64 bytes when the row would
+ * be a multiple of 1 KiB long: such strides fall into few cache sets. */
+static inline size_t bg_stride(size_t elem_size, size_t columns)
+{
+    size_t c = (columns + 15) / 16 * 16;
+    return c * elem_size % 1024 == 0 ? c + 64 / elem_size : c;
+}
+
+/* A matrix of a linear layer, y = x W + b, as the model registers it.
+ * Both orders of storage occur in the reference's tensors. */
+typedef struct bg_weight {
+    float *w;         /* (K,N), or (N,K) when transposed */
+    float *dw;        /* same layout, NULL when there is no training */
+    float *b, *db;    /* (N) or NULL */
+    uint32_t K, N;
+    int transposed;
+    void *packed;     /* the back end's private copies; set by weights_bind */
+} bg_weight;
+
+typedef enum bg_epilogue {
+    BG_EPI_ACT,      /* y act (R,N)   = x W + b */
+    BG_EPI_GELU,     /* y act (R,N)   = gelu(x W + b); aux act (R,N), if not NULL, gets x W + b */
+    BG_EPI_RESIDUAL, /* y float (R,N) = aux float (R,N) + drop(x W + b); y may be aux */
+    BG_EPI_FLOAT     /* y float (R,N) = x W + b */
+} bg_epilogue;
+
+/* Which elements a dropout removes: decided by (seed, step, site, row_id[r] or row, column)
+ * alone; see base/rng.h.  p = 0 or a NULL pointer: nothing.  Kept elements are scaled by 1/(1-p). */
+typedef struct bg_dropout {
+    float p;
+    uint64_t seed, step;
+    uint32_t site;          /* which dropout of the network */
+    uint64_t row0;          /* id of row 0; row r has id row0 + r */
+} bg_dropout;
+
+/* Causal sequences inside packed rows.  Uniform: start NULL, S sequences of
+ * `length` rows each, one after another.  Else sequence s is rows
+ * [start[s], start[s+1]). */
+typedef struct bg_segments {
+    uint32_t S, length, longest; /* longest: of any segment */
+    const uint32_t *start; /* (S+1) or NULL */
+} bg_segments;
+
+typedef struct bg_adamw {
+    float lr, beta1, beta2, eps, weight_decay;
+    float grad_scale;  /* gradients are multiplied by this first (clipping, loss scale) */
+    uint64_t step;     /* 1 for the first update: bias correction */
+} bg_adamw;
+
+typedef struct bg_backend bg_backend; /* an open back end: its ops are in ->ops */
+typedef struct bg_ops bg_ops;
+
+/* What scratch must suffice for; larger calls are a broken precondition. */
+typedef struct bg_limits {
+    uint32_t max_width;    /* largest K or N of any linear, and V */
+    uint32_t max_segment;  /* longest causal sequence */
+} bg_limits;
+
+struct bg_ops {
+    size_t act_size; /* bytes of an activation element */
+
+    /* --- memory of the back end ------------------------------------------ */
+    /* 64-byte aligned device memory, cleared; NULL when it cannot be had. */
+    void *(*alloc)(bg_backend *be, size_t bytes);
+    void (*free)(bg_backend *be, void *p);
+    void (*zero)(bg_backend *be, void *p, size_t bytes);
+    void (*write)(bg_backend *be, void *dst, const void *host, size_t bytes);
+    void (*read)(bg_backend *be, void *host, const void *src, size_t bytes);
+    /* Convert between host floats (R,C) dense and act or float (R,C) strided. */
+    void (*to_act)(bg_backend *be, void *y, const float *host, size_t R, size_t C);
+    void (*from_act)(bg_backend *be, float *host, const void *x, size_t R, size_t C);
+    bg_status (*sync)(bg_backend *be, bg_error *err);
+
+    /* --- weights --------------------------------------------------------- */
+    /* Reserve packed copies (backward: also those that dX needs). */
+    bg_status (*weights_bind)(bg_backend *be, bg_weight *const *list, size_t n, int backward, bg_error *err);
+    void (*weights_unbind)(bg_backend *be, bg_weight *const *list, size_t n);
+    /* Parameters changed: pack again. */
+    void (*weights_changed)(bg_backend *be, bg_weight *const *list, size_t n);
+
+    /* --- linear ---------------------------------------------------------- */
+    /* x act (R,K); y, aux: see bg_epilogue; drop for BG_EPI_RESIDUAL only. */
+    void (*linear)(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop);
+    /* dx act (R,K) = dy W^T; with z act (R,K) not NULL: times gelu'(z).  dy act (R,N). */
+    void (*linear_back_input)(bg_backend *be, void *dx, const void *dy, const void *z, const bg_weight *w, size_t R);
+    /* w->dw += x^T dy; w->db += column sums of dy. */
+    void (*linear_back_weight)(bg_backend *be, const bg_weight *w, const void *x, const void *dy, size_t R);
+    /* y act (R,C) = gelu(z): what BG_EPI_GELU gave, made again in the backward pass. */
+    void (*gelu)(bg_backend *be, void *y, const void *z, size_t R, size_t C);
+    /* The gradient of BG_EPI_RESIDUAL's product as act: drop's mask applied to
+     * dres float (R,C).  Returns dy, or dres itself when nothing is to be done. */
+    const void *(*residual_back)(bg_backend *be, void *dy, const float *dres, size_t R, size_t C, const bg_dropout *drop);
+
+    /* --- normalisation ---------------------------------------------------- */
+    /* y act (R,C) from x float (R,C); mean, rstd (R) may be NULL; eps 1e-5. */
+    void (*layernorm)(bg_backend *be, void *y, float *mean, float *rstd, const float *x, const float *g, const float *b, size_t R, size_t C);
+    /* dx float (R,C) = dres + LN'(dy); dres float may be NULL or dx.  dg, db (C) accumulated. */
+    void (*layernorm_back)(bg_backend *be, float *dx, float *dg, float *db, const float *dres, const void *dy, const float *x, const float *mean, const float *rstd, const float *g, size_t R, size_t C);
+
+    /* --- attention -------------------------------------------------------- */
+    /* qkv act (R,3C) -> out act (R,C), causal in each segment, scale 1/8;
+     * lse float (R,A) dense = log-sum-exp of the scaled scores, NULL when there is no backward. */
+    void (*attention)(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, size_t C, const bg_dropout *drop);
+    void (*attention_back)(bg_backend *be, void *dqkv, const void *dout, const void *out, const void *qkv, const float *lse, const bg_segments *s, size_t C, const bg_dropout *drop);
+    /* Key/value cache of one layer: `slots` sequences of at most `length`. */
+    size_t (*cache_bytes)(bg_backend *be, size_t slots, size_t length, size_t C);
+    /* Rows are appended at (slot[r], pos[r]) first, then row r attends to
+     * positions 0..pos[r] of its slot.  Same bits as attention(). */
+    void (*attention_cached)(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C);
+
+    /* --- inputs ------------------------------------------------------------ */
+    /* x float (R,C) = sum_i table[(i*V + tokens[r,i])] + bias + wpe[pos[r]].
+     * table (P*V,C): the transposed patch embedding.  tokens (R,P). */
+    void (*patch_embed)(bg_backend *be, float *x, const uint16_t *tokens, const float *table, const float *bias, const float *wpe, const uint32_t *pos, size_t R, size_t P, size_t V, size_t C);
+    void (*patch_embed_back)(bg_backend *be, float *dtable, float *dbias, float *dwpe, const float *dx, const uint16_t *tokens, const uint32_t *pos, size_t R, size_t P, size_t V, size_t C);
+    /* Sequences of the byte decoder.  x float (R*P,C): position 0 of sequence r is
+     * feature act (.,C) row src[r] (src NULL: row r), position i > 0 is
+     * wte[tokens[r,i-1]]; all plus wpe[i].  tokens row r is tokens + token_row[r]*P. */
+    void (*byte_embed)(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, const float *wte, const float *wpe, size_t R, size_t P, size_t C);
+    /* dfeature act: row src[r] (or r) OVERWRITTEN; dwte, dwpe accumulated. */
+    void (*byte_embed_back)(bg_backend *be, void *dfeature, float *dwte, float *dwpe, const float *dx, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    /* One position each, for generation: x row r = (pos[r] ? wte[token[r]] : feature row src[r]) + wpe[pos[r]]. */
+    void (*byte_embed_step)(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *token, const uint32_t *pos, const float *wte, const float *wpe, size_t R, size_t C);
+    /* y act (R,C) row r = x row idx[r]; and dx row idx[r] = dy row r (others untouched; idx has no duplicates). */
+    void (*gather_rows)(bg_backend *be, void *y, const void *x, const uint32_t *idx, size_t R, size_t C);
+    void (*scatter_rows)(bg_backend *be, void *dx, const void *dy, const uint32_t *idx, size_t R, size_t C);
+    /* x float (R,C) in place; the same call on dx is its backward. */
+    void (*dropout)(bg_backend *be, float *x, size_t R, size_t C, const bg_dropout *drop);
+
+    /* --- outputs ------------------------------------------------------------ */
+    /* loss float (R) = -log softmax(logits)[target]; dlogits act (R,V), NULL in evaluation,
+     * = (softmax - onehot) * scale.  target of row r is tokens[token_row[r/P]*P + r%P];
+     * token_row NULL: r/P (so P = 1 gives tokens[r]). */
+    void (*cross_entropy)(bg_backend *be, float *loss, void *dlogits, const float *logits, const uint16_t *tokens, const uint32_t *token_row, size_t P, float scale, size_t R, size_t V);
+    /* y act (S,C) = mean of each segment's rows, and back (dx act overwritten). */
+    void (*segment_mean)(bg_backend *be, void *y, const void *x, const bg_segments *s, size_t C);
+    void (*segment_mean_back)(bg_backend *be, void *dx, const void *dy, const bg_segments *s, size_t C);
+    /* host[s] = sum of loss rows [start[s], start[s+1]), in row order, in double. */
+    void (*segment_sums)(bg_backend *be, double *host, const float *loss, const uint32_t *start, size_t S);
+
+    /* --- optimiser ------------------------------------------------------------ */
+    /* Sum of squares, in blocks of fixed size added in order, in double. */
+    double (*sum_squares)(bg_backend *be, const float *x, size_t n);
+    /* One decoupled AdamW update (Loshchilov, Hutter 2019) as torch.optim.AdamW
+     * orders it; the gradient is left as it is. */
+    void (*adamw)(bg_backend *be, float *w, const float *g, float *m, float *v, size_t n, const bg_adamw *o);
+};
+
+struct bg_backend {
+    const bg_ops *ops;
+    const bg_sys *sys;
+    bg_pool *pool;
+    bg_isa isa;
+    const char *precision; /* "fp32", "bf16", "fp16": the arithmetic of products */
+    size_t act_size;       /* = ops->act_size */
+};
+
+/* Open the CPU back end at a level (see bg_isa_pick).  fast = 0: fp32 products;
+ * fast = 1: the quickest this level has.  The pool must outlive it. */
+bg_status bg_cpu_open(bg_backend **out, const bg_sys *sys, bg_pool *pool, bg_isa isa, int fast, const bg_limits *limits, bg_error *err);
+void bg_backend_close(bg_backend *be);
+
+#endif
