@@ -9,6 +9,9 @@
 
 typedef struct bg_model bg_model;
 
+/* What a back end must be opened with to carry a model of this shape. */
+bg_limits bg_config_limits(const bg_config *c);
+
 /* A model of this shape with zero parameters, on back end be (borrowed).
  * training: gradients are reserved too.  Moments are the optimiser's. */
 bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, int training, bg_error *err);

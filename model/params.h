@@ -23,10 +23,29 @@ typedef struct bg_tensor {
     size_t offset, count;   /* floats, in the flat buffer; offsets are multiples of 16 */
 } bg_tensor;
 
+/* Tensors of a transformer block, in walk order. */
+typedef enum bg_block_field {
+    BG_LN1_W, BG_LN1_B, BG_QKV_W, BG_QKV_B, BG_PROJ_W, BG_PROJ_B,
+    BG_LN2_W, BG_LN2_B, BG_FC_W, BG_FC_B, BG_OUT_W, BG_OUT_B, BG_BLOCK_FIELDS
+} bg_block_field;
+
+/* Tensors outside the blocks. */
+typedef enum bg_place {
+    BG_PATCH_EMBED_W, BG_PATCH_EMBED_B, BG_PATCH_WTE, BG_PATCH_WPE, BG_PATCH_LNF_W, BG_PATCH_LNF_B,
+    BG_FEATURE_W, BG_FEATURE_B, BG_BYTE_WTE, BG_BYTE_WPE, BG_BYTE_LNF_W, BG_BYTE_LNF_B,
+    BG_CLASSIFIER_W, BG_CLASSIFIER_B, BG_PLACES
+} bg_place;
+
+enum { BG_NO_TENSOR = 0xffffffffu };
+
 typedef struct bg_params {
     bg_tensor *tensors;
     uint32_t count;
+    uint32_t at[BG_PLACES];            /* index in tensors, BG_NO_TENSOR when the model has none */
+    uint32_t patch_blocks, byte_blocks; /* index of the first block's first tensor */
     size_t floats;          /* length of the flat buffer, alignment gaps included */
+    size_t trained;         /* floats in front that training changes: the reference's unused
+                               wte (1,H) lies behind them (PyTorch gives it no gradient, so no decay) */
     uint64_t parameters;    /* sum of counts */
 } bg_params;
 

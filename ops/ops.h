@@ -104,7 +104,7 @@ struct bg_ops {
     void (*zero)(bg_backend *be, void *p, size_t bytes);
     void (*write)(bg_backend *be, void *dst, const void *host, size_t bytes);
     void (*read)(bg_backend *be, void *host, const void *src, size_t bytes);
-    /* Convert between host floats (R,C) dense and act or float (R,C) strided. */
+    /* Convert between host floats (R,C), dense, and act (R,C). */
     void (*to_act)(bg_backend *be, void *y, const float *host, size_t R, size_t C);
     void (*from_act)(bg_backend *be, float *host, const void *x, size_t R, size_t C);
     bg_status (*sync)(bg_backend *be, bg_error *err);

@@ -1,0 +1,109 @@
+/* The GPT-2 block (Radford et al. 2019): pre-LayerNorm attention and
+ * feed-forward, each added to the residual stream.  Straight-line op calls;
+ * LayerNorm and GELU outputs are made again in the backward pass, because a
+ * row's 5C floats of them cost more to keep than to compute. */
+#include "model/block.h"
+
+enum { SITE_INPUT, SITE_ATTENTION, SITE_PROJ, SITE_OUT, SITES_PER_BLOCK = 3 };
+
+bg_dropout bg_pass_dropout(const bg_pass *p, uint32_t site)
+{
+    return (bg_dropout){ .p = p->dropout, .seed = p->seed, .step = p->step, .site = p->site0 + site, .row0 = p->row0 };
+}
+
+static bg_dropout block_dropout(const bg_pass *p, uint32_t layer, uint32_t site)
+{
+    return bg_pass_dropout(p, layer * SITES_PER_BLOCK + site);
+}
+
+static void norm(const bg_stack *s, void *y, float *mean, float *rstd, const float *x, const bg_norm *n, size_t R)
+{
+    s->be->ops->layernorm(s->be, y, mean, rstd, x, n->g, n->b, R, s->C);
+}
+
+static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
+{
+    const bg_ops *op = s->be->ops;
+    const bg_block *b = &s->blocks[layer];
+    const bg_acts *a = &s->acts[layer];
+    const bg_dropout drop_attention = block_dropout(p, layer, SITE_ATTENTION);
+    const bg_dropout drop_proj = block_dropout(p, layer, SITE_PROJ);
+    const bg_dropout drop_out = block_dropout(p, layer, SITE_OUT);
+
+    norm(s, s->t.ln, a->mean1, a->rstd1, a->x_in, &b->ln1, p->R);
+    op->linear(s->be, a->qkv, NULL, s->t.ln, &b->qkv, BG_EPI_ACT, p->R, NULL);
+    op->attention(s->be, a->att, a->lse, a->qkv, &p->segments, s->C, &drop_attention);
+    op->linear(s->be, a->x_mid, a->x_in, a->att, &b->proj, BG_EPI_RESIDUAL, p->R, &drop_proj);
+    norm(s, s->t.ln, a->mean2, a->rstd2, a->x_mid, &b->ln2, p->R);
+    op->linear(s->be, s->t.wide, a->z, s->t.ln, &b->fc, BG_EPI_GELU, p->R, NULL);
+    op->linear(s->be, a->x_out, a->x_mid, s->t.wide, &b->out, BG_EPI_RESIDUAL, p->R, &drop_out);
+}
+
+static void block_backward(bg_stack *s, uint32_t layer, const bg_pass *p)
+{
+    const bg_ops *op = s->be->ops;
+    const bg_block *b = &s->blocks[layer];
+    const bg_acts *a = &s->acts[layer];
+    const bg_temps *t = &s->t;
+    const size_t R = p->R, C = s->C;
+    const bg_dropout drop_attention = block_dropout(p, layer, SITE_ATTENTION);
+    const bg_dropout drop_proj = block_dropout(p, layer, SITE_PROJ);
+    const bg_dropout drop_out = block_dropout(p, layer, SITE_OUT);
+
+    const void *dy = op->residual_back(s->be, t->dy, t->dx, R, C, &drop_out);
+    op->gelu(s->be, t->wide, a->z, R, 4 * C);
+    op->linear_back_weight(s->be, &b->out, t->wide, dy, R);
+    op->linear_back_input(s->be, t->dwide, dy, a->z, &b->out, R);
+    norm(s, t->ln, NULL, NULL, a->x_mid, &b->ln2, R);
+    op->linear_back_weight(s->be, &b->fc, t->ln, t->dwide, R);
+    op->linear_back_input(s->be, t->dln, t->dwide, NULL, &b->fc, R);
+    op->layernorm_back(s->be, t->dx, b->ln2.dg, b->ln2.db, t->dx, t->dln, a->x_mid, a->mean2, a->rstd2, b->ln2.g, R, C);
+
+    dy = op->residual_back(s->be, t->dy, t->dx, R, C, &drop_proj);
+    op->linear_back_weight(s->be, &b->proj, a->att, dy, R);
+    op->linear_back_input(s->be, t->dln, dy, NULL, &b->proj, R);
+    op->attention_back(s->be, t->wide, t->dln, a->att, a->qkv, a->lse, &p->segments, C, &drop_attention);
+    norm(s, t->ln, NULL, NULL, a->x_in, &b->ln1, R);
+    op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, R);
+    op->linear_back_input(s->be, t->dln, t->wide, NULL, &b->qkv, R);
+    op->layernorm_back(s->be, t->dx, b->ln1.dg, b->ln1.db, t->dx, t->dln, a->x_in, a->mean1, a->rstd1, b->ln1.g, R, C);
+}
+
+void bg_stack_forward(bg_stack *s, void *y, const bg_pass *p)
+{
+    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT);
+    if (drop.p > 0)
+        s->be->ops->dropout(s->be, s->acts[0].x_in, p->R, s->C, &drop);
+    for (uint32_t layer = 0; layer < s->layers; layer++)
+        block_forward(s, layer, p);
+    norm(s, y, s->meanf, s->rstdf, s->acts[s->layers - 1].x_out, &s->lnf, p->R);
+}
+
+void bg_stack_backward(bg_stack *s, const void *dy, const bg_pass *p)
+{
+    const bg_ops *op = s->be->ops;
+    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT);
+    op->layernorm_back(s->be, s->t.dx, s->lnf.dg, s->lnf.db, NULL, dy, s->acts[s->layers - 1].x_out, s->meanf, s->rstdf,
+                       s->lnf.g, p->R, s->C);
+    for (uint32_t layer = s->layers; layer-- > 0;)
+        block_backward(s, layer, p);
+    if (drop.p > 0)
+        op->dropout(s->be, s->t.dx, p->R, s->C, &drop);
+}
+
+void bg_stack_step(bg_stack *s, void *y, float *x, const bg_temps *t, void *qkv, const bg_step *step)
+{
+    const bg_ops *op = s->be->ops;
+    const size_t R = step->R;
+    for (uint32_t layer = 0; layer < s->layers; layer++) {
+        const bg_block *b = &s->blocks[layer];
+        norm(s, t->ln, NULL, NULL, x, &b->ln1, R);
+        op->linear(s->be, qkv, NULL, t->ln, &b->qkv, BG_EPI_ACT, R, NULL);
+        op->attention_cached(s->be, t->dln, qkv, step->cache[layer], step->slots, step->length, step->slot, step->pos, R, s->C);
+        op->linear(s->be, x, x, t->dln, &b->proj, BG_EPI_RESIDUAL, R, NULL);
+        norm(s, t->ln, NULL, NULL, x, &b->ln2, R);
+        op->linear(s->be, t->wide, NULL, t->ln, &b->fc, BG_EPI_GELU, R, NULL);
+        op->linear(s->be, x, x, t->wide, &b->out, BG_EPI_RESIDUAL, R, NULL);
+    }
+    norm(s, y, NULL, NULL, x, &s->lnf, R);
+}

@@ -1,0 +1,205 @@
+/* Generation: both decoders with key/value caches, several sequences side by
+ * side.  A patch step (one row a sequence) every P symbols, a byte step every
+ * symbol.  The ops promise that cached rows have the bits of whole passes. */
+#include "model/internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Patches of a prompt that go through the patch decoder at once. */
+enum { PREFILL_ROWS = 256 };
+
+struct bg_decoder {
+    bg_model *m;
+    uint32_t slots;
+    size_t rows;             /* largest step: max(slots, PREFILL_ROWS) */
+    uint32_t *length, *at;   /* (slots) on the host: patches held, byte position */
+    uint32_t *host_slot, *host_pos; /* (rows) on the host: tables being made */
+    void *memory;            /* one back-end allocation behind the rest */
+    void **patch_cache, **byte_cache; /* (layers) */
+    uint32_t *slot, *pos;    /* (rows) */
+    uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
+    float *x;                /* (rows, max width) */
+    void *qkv;               /* act (rows, 3 max width) */
+    bg_temps patch_temps, byte_temps;
+    void *row_features;      /* act (rows,H) of the patches just appended */
+    void *features;          /* act (slots,H) of each slot's last patch */
+    void *inputs;            /* act (slots,Hb): features, projected where Hb differs */
+    void *hidden;            /* act (rows,Hb) */
+    float *logits;           /* (slots,257) */
+};
+
+static size_t widest(const bg_config *c)
+{
+    return c->hidden > c->byte_hidden ? c->hidden : c->byte_hidden;
+}
+
+static void place_decoder(bg_placer *p, bg_decoder *d)
+{
+    bg_backend *be = d->m->be;
+    const bg_config *c = &d->m->config;
+    for (uint32_t i = 0; i < c->patch_layers; i++)
+        d->patch_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, c->patches, c->hidden));
+    for (uint32_t i = 0; i < c->byte_layers; i++)
+        d->byte_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, c->patch_size, c->byte_hidden));
+    d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
+    d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
+    d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
+    d->x = bg_place_float(p, d->rows, widest(c));
+    d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
+    bg_place_temps(p, be, &d->patch_temps, d->rows, c->hidden, 0);
+    bg_place_temps(p, be, &d->byte_temps, d->slots, c->byte_hidden, 0);
+    d->row_features = bg_place_act(p, be, d->rows, c->hidden);
+    d->features = bg_place_act(p, be, d->slots, c->hidden);
+    d->inputs = d->m->feature.w ? bg_place_act(p, be, d->slots, c->byte_hidden) : d->features;
+    d->hidden = bg_place_act(p, be, d->slots, c->byte_hidden);
+    d->logits = bg_place_float(p, d->slots, BG_VOCAB);
+}
+
+static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
+{
+    const bg_config *c = &d->m->config;
+    const bg_sys *sys = d->m->be->sys;
+    d->length = bg_alloc_zero(sys, d->slots, sizeof *d->length);
+    d->at = bg_alloc_zero(sys, d->slots, sizeof *d->at);
+    d->host_slot = bg_alloc_zero(sys, d->rows, sizeof *d->host_slot);
+    d->host_pos = bg_alloc_zero(sys, d->rows, sizeof *d->host_pos);
+    d->patch_cache = bg_alloc_zero(sys, c->patch_layers, sizeof *d->patch_cache);
+    d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
+    if (!d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+        return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
+    bg_placer p = { 0 };
+    place_decoder(&p, d);
+    d->memory = d->m->be->ops->alloc(d->m->be, p.used);
+    if (!d->memory)
+        return bg_fail_memory(err, "the key/value caches", p.used);
+    p = (bg_placer){ .base = d->memory };
+    place_decoder(&p, d);
+    return BG_OK;
+}
+
+bg_status bg_decoder_open(bg_decoder **out, bg_model *m, uint32_t slots, bg_error *err)
+{
+    *out = NULL;
+    assert(slots > 0 && m->config.byte_layers);
+    bg_decoder *d = bg_alloc_zero(m->be->sys, 1, sizeof *d);
+    if (!d)
+        return bg_fail_memory(err, "a decoder", sizeof *d);
+    d->m = m;
+    d->slots = slots;
+    d->rows = slots > PREFILL_ROWS ? slots : PREFILL_ROWS;
+    bg_status s = reserve_decoder(d, err);
+    if (s != BG_OK) {
+        bg_decoder_close(d);
+        return s;
+    }
+    *out = d;
+    return BG_OK;
+}
+
+void bg_decoder_close(bg_decoder *d)
+{
+    if (!d)
+        return;
+    const bg_sys *sys = d->m->be->sys;
+    d->m->be->ops->free(d->m->be, d->memory);
+    bg_free(sys, d->length);
+    bg_free(sys, d->at);
+    bg_free(sys, d->host_slot);
+    bg_free(sys, d->host_pos);
+    bg_free(sys, d->patch_cache);
+    bg_free(sys, d->byte_cache);
+    bg_free(sys, d);
+}
+
+void bg_decoder_reset(bg_decoder *d, uint32_t slot)
+{
+    d->length[slot] = 0;
+    d->at[slot] = 0;
+}
+
+uint32_t bg_decoder_length(const bg_decoder *d, uint32_t slot)
+{
+    return d->length[slot];
+}
+
+/* Write the tables of a step: rows go to d->host_slot at d->host_pos. */
+static void upload_step(bg_decoder *d, const uint16_t *tokens, size_t symbols, uint32_t n)
+{
+    bg_backend *be = d->m->be;
+    be->ops->write(be, d->slot, d->host_slot, n * sizeof *d->slot);
+    be->ops->write(be, d->pos, d->host_pos, n * sizeof *d->pos);
+    be->ops->write(be, d->tokens, tokens, symbols * sizeof *tokens);
+}
+
+/* Keep the feature of each slot's last row among the n just appended. */
+static void keep_features(bg_decoder *d, const uint32_t *slot, uint32_t n)
+{
+    bg_backend *be = d->m->be;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int last = 1;
+        for (uint32_t j = i + 1; j < n && last; j++)
+            last = slot[j] != slot[i];
+        if (!last)
+            continue;
+        d->host_pos[kept] = i;
+        d->host_slot[kept++] = slot[i];
+        d->at[slot[i]] = 0;
+    }
+    be->ops->write(be, d->pos, d->host_pos, kept * sizeof *d->pos);
+    be->ops->write(be, d->slot, d->host_slot, kept * sizeof *d->slot);
+    be->ops->gather_rows(be, d->qkv, d->row_features, d->pos, kept, d->m->config.hidden);
+    be->ops->scatter_rows(be, d->features, d->qkv, d->slot, kept, d->m->config.hidden);
+}
+
+static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
+{
+    bg_model *m = d->m;
+    const bg_config *c = &m->config;
+    for (uint32_t i = 0; i < n; i++) {
+        assert(slot[i] < d->slots && d->length[slot[i]] < c->patches);
+        d->host_slot[i] = slot[i];
+        d->host_pos[i] = d->length[slot[i]]++;
+    }
+    upload_step(d, tokens, (size_t)n * c->patch_size, n);
+    m->be->ops->patch_embed(m->be, d->x, d->tokens, m->embed_w, m->embed_b, m->patch_wpe, d->pos, n, c->patch_size, BG_VOCAB,
+                            c->hidden);
+    const bg_step step = { .R = n, .slots = d->slots, .length = c->patches, .slot = d->slot, .pos = d->pos,
+                           .cache = d->patch_cache };
+    bg_stack_step(&m->patch, d->row_features, d->x, &d->patch_temps, d->qkv, &step);
+    keep_features(d, slot, n);
+}
+
+void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
+{
+    bg_model *m = d->m;
+    for (uint32_t first = 0; first < n; first += PREFILL_ROWS) {
+        const uint32_t rows = n - first < PREFILL_ROWS ? n - first : PREFILL_ROWS;
+        append_patches(d, slot + first, tokens + (size_t)first * m->config.patch_size, rows);
+    }
+    if (m->feature.w)
+        m->be->ops->linear(m->be, d->inputs, NULL, d->features, &m->feature, BG_EPI_ACT, d->slots, NULL);
+}
+
+void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n, float *logits)
+{
+    bg_model *m = d->m;
+    const bg_ops *op = m->be->ops;
+    const bg_config *c = &m->config;
+    assert(n <= d->slots);
+    for (uint32_t i = 0; i < n; i++) {
+        assert(d->at[slot[i]] < c->patch_size);
+        d->host_slot[i] = slot[i];
+        d->host_pos[i] = d->at[slot[i]]++;
+    }
+    upload_step(d, token, n, n);
+    op->byte_embed_step(m->be, d->x, d->inputs, d->slot, d->tokens, d->pos, m->byte_wte, m->byte_wpe, n, c->byte_hidden);
+    const bg_step step = { .R = n, .slots = d->slots, .length = c->patch_size, .slot = d->slot, .pos = d->pos,
+                           .cache = d->byte_cache };
+    bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);
+    op->linear(m->be, d->logits, NULL, d->hidden, &m->head, BG_EPI_FLOAT, n, NULL);
+    for (uint32_t i = 0; i < n; i++)
+        op->read(m->be, logits + (size_t)i * BG_VOCAB, d->logits + i * bg_stride(sizeof(float), BG_VOCAB),
+                 BG_VOCAB * sizeof(float));
+}

@@ -1,0 +1,56 @@
+/* The inside of bg_model, shared by the files of model/ and nobody else. */
+#ifndef BG_MODEL_INTERNAL_H
+#define BG_MODEL_INTERNAL_H
+
+#include "model/block.h"
+#include "model/model.h"
+
+struct bg_model {
+    bg_config config;
+    bg_params params;
+    bg_backend *be;
+    int training;
+    float *weights, *grads; /* flat, in the layout of the walk; grads NULL without training */
+
+    /* Tensors outside the stacks, as pointers into the flat buffers. */
+    float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe;
+    float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe;
+    bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
+    bg_weight feature;    /* (H,Hb), only with a byte width of its own */
+    bg_weight classifier; /* (H,classes) */
+    bg_stack patch, byte;
+    bg_block *block_memory;
+    bg_weight **bound;    /* every bg_weight, for packing */
+    size_t bound_count;
+
+    /* Reserved by bg_model_reserve. */
+    uint32_t max_rows, max_files, chunk;
+    void *memory;         /* one back-end allocation behind all pointers below */
+    size_t memory_bytes;
+    bg_acts *act_memory;
+    void *features;       /* act (rows,H) */
+    void *dfeatures;      /* act (rows,H) */
+    void *chunk_feature;  /* act (chunk,H) gathered, only with a byte width of its own */
+    void *chunk_input;    /* act (chunk,Hb) projected, likewise */
+    void *hidden;         /* act (chunk*P,Hb): the byte decoder's output */
+    float *logits;        /* (chunk*P,257) */
+    void *dlogits;        /* act (chunk*P,257) */
+    float *loss;          /* (rows*P) of every predicted symbol */
+    void *pooled, *dpooled; /* act (files,H) */
+    float *class_logits;  /* (files,classes) */
+    void *dclass_logits;  /* act (files,classes) */
+    uint16_t *tokens;     /* (rows,P) */
+    uint32_t *position, *target, *source, *row_start, *loss_start;
+    uint16_t *label;
+    uint32_t *host_loss_start; /* (files+1) on the host */
+};
+
+/* The parts of a bg_acts/bg_temps set for R rows of width C are placed by
+ * this cursor: with base NULL it only measures. */
+typedef struct bg_placer { char *base; size_t used; } bg_placer;
+void *bg_place_bytes(bg_placer *p, size_t bytes);
+float *bg_place_float(bg_placer *p, size_t R, size_t C);
+void *bg_place_act(bg_placer *p, const bg_backend *be, size_t R, size_t C);
+void bg_place_temps(bg_placer *p, const bg_backend *be, bg_temps *t, size_t R, size_t C, int training);
+
+#endif

@@ -1,0 +1,187 @@
+/* The parameter walk: names, shapes, places and initialisation of every tensor. */
+#include "model/params.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "data/batch.h"
+
+/* Offsets are multiples of 16 floats, one cache line, so that every tensor starts aligned. */
+enum { ALIGN_FLOATS = 16 };
+
+/* GPT-2's initialisation (Radford et al. 2019, as in the reference). */
+#define INIT_STD 0.02f
+
+typedef struct field {
+    const char *name;
+    int dims;
+    int rows, columns; /* in widths; columns 0 for a vector */
+    bg_init init;
+} field;
+
+static const field block_fields[BG_BLOCK_FIELDS] = {
+    [BG_LN1_W] = { "ln_1.weight", 1, 1, 0, BG_INIT_ONE },
+    [BG_LN1_B] = { "ln_1.bias", 1, 1, 0, BG_INIT_ZERO },
+    [BG_QKV_W] = { "attn.c_attn.weight", 2, 1, 3, BG_INIT_NORMAL },
+    [BG_QKV_B] = { "attn.c_attn.bias", 1, 3, 0, BG_INIT_ZERO },
+    [BG_PROJ_W] = { "attn.c_proj.weight", 2, 1, 1, BG_INIT_RESIDUAL },
+    [BG_PROJ_B] = { "attn.c_proj.bias", 1, 1, 0, BG_INIT_ZERO },
+    [BG_LN2_W] = { "ln_2.weight", 1, 1, 0, BG_INIT_ONE },
+    [BG_LN2_B] = { "ln_2.bias", 1, 1, 0, BG_INIT_ZERO },
+    [BG_FC_W] = { "mlp.c_fc.weight", 2, 1, 4, BG_INIT_NORMAL },
+    [BG_FC_B] = { "mlp.c_fc.bias", 1, 4, 0, BG_INIT_ZERO },
+    [BG_OUT_W] = { "mlp.c_proj.weight", 2, 4, 1, BG_INIT_RESIDUAL },
+    [BG_OUT_B] = { "mlp.c_proj.bias", 1, 1, 0, BG_INIT_ZERO },
+};
+
+#define PATCH "patch_level_decoder."
+#define BYTE "byte_level_decoder."
+
+static uint32_t tensor_count(const bg_config *c)
+{
+    uint32_t places = 6 + (c->byte_layers ? 4 : 0) + (c->classes ? 2 : 0);
+    if (c->byte_layers && c->byte_hidden != c->hidden)
+        places += 2;
+    return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
+}
+
+/* Append a tensor; its place in the buffer is given later. */
+static bg_tensor *add(bg_params *p, uint32_t dims, uint64_t rows, uint64_t columns, bg_init init)
+{
+    bg_tensor *t = &p->tensors[p->count++];
+    t->dims = dims;
+    t->shape[0] = rows;
+    t->shape[1] = dims == 2 ? columns : 1;
+    t->count = (size_t)(t->shape[0] * t->shape[1]);
+    t->init = init;
+    t->init_std = INIT_STD;
+    return t;
+}
+
+static bg_tensor *add_place(bg_params *p, bg_place place, const char *name, uint32_t dims, uint64_t rows,
+                            uint64_t columns, bg_init init)
+{
+    p->at[place] = p->count;
+    bg_tensor *t = add(p, dims, rows, columns, init);
+    snprintf(t->name, sizeof t->name, "%s", name);
+    return t;
+}
+
+static void add_blocks(bg_params *p, const char *prefix, uint32_t layers, uint64_t width)
+{
+    for (uint32_t layer = 0; layer < layers; layer++)
+        for (int i = 0; i < BG_BLOCK_FIELDS; i++) {
+            const field *f = &block_fields[i];
+            bg_tensor *t = add(p, (uint32_t)f->dims, width * (uint64_t)f->rows, width * (uint64_t)f->columns, f->init);
+            snprintf(t->name, sizeof t->name, "%sh.%u.%s", prefix, (unsigned)layer, f->name);
+            /* Residual outputs are scaled by the number of additions to the stream. */
+            if (f->init == BG_INIT_RESIDUAL)
+                t->init_std = INIT_STD / sqrtf(2.0f * (float)layers);
+        }
+}
+
+static void walk_patch_decoder(bg_params *p, const bg_config *c)
+{
+    const uint64_t H = c->hidden;
+    bg_tensor *e = add_place(p, BG_PATCH_EMBED_W, PATCH "patch_embedding.weight", 2, H,
+                             (uint64_t)c->patch_size * BG_VOCAB, BG_INIT_NORMAL);
+    e->transposed = 1;
+    add_place(p, BG_PATCH_EMBED_B, PATCH "patch_embedding.bias", 1, H, 0, BG_INIT_ZERO);
+    add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
+    add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
+    p->patch_blocks = p->count;
+    add_blocks(p, PATCH "base.", c->patch_layers, H);
+    add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
+    add_place(p, BG_PATCH_LNF_B, PATCH "base.ln_f.bias", 1, H, 0, BG_INIT_ZERO);
+}
+
+static void walk_byte_decoder(bg_params *p, const bg_config *c)
+{
+    const uint64_t H = c->hidden, Hb = c->byte_hidden;
+    if (H != Hb) {
+        add_place(p, BG_FEATURE_W, BYTE "feature.weight", 2, Hb, H, BG_INIT_NORMAL);
+        add_place(p, BG_FEATURE_B, BYTE "feature.bias", 1, Hb, 0, BG_INIT_ZERO);
+    }
+    add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
+    add_place(p, BG_BYTE_WPE, BYTE "base.transformer.wpe.weight", 2, (uint64_t)c->patch_size + 1, Hb, BG_INIT_NORMAL);
+    p->byte_blocks = p->count;
+    add_blocks(p, BYTE "base.transformer.", c->byte_layers, Hb);
+    add_place(p, BG_BYTE_LNF_W, BYTE "base.transformer.ln_f.weight", 1, Hb, 0, BG_INIT_ONE);
+    add_place(p, BG_BYTE_LNF_B, BYTE "base.transformer.ln_f.bias", 1, Hb, 0, BG_INIT_ZERO);
+}
+
+/* Give every tensor its place; the unused wte comes last. */
+static void place(bg_params *p)
+{
+    size_t at = 0;
+    for (int unused = 0; unused < 2; unused++) {
+        for (uint32_t i = 0; i < p->count; i++) {
+            if ((i == p->at[BG_PATCH_WTE]) != unused)
+                continue;
+            bg_tensor *t = &p->tensors[i];
+            t->offset = at;
+            at += (t->count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+            p->parameters += t->count;
+        }
+        if (!unused)
+            p->trained = at;
+    }
+    p->floats = at;
+}
+
+bg_status bg_params_build(bg_params *p, const bg_config *c, const bg_sys *sys, bg_error *err)
+{
+    const uint32_t count = tensor_count(c);
+    memset(p, 0, sizeof *p);
+    for (int i = 0; i < BG_PLACES; i++)
+        p->at[i] = BG_NO_TENSOR;
+    p->byte_blocks = BG_NO_TENSOR;
+    p->tensors = bg_alloc_zero(sys, count, sizeof *p->tensors);
+    if (!p->tensors)
+        return bg_fail_memory(err, "the table of tensors", (uint64_t)count * sizeof *p->tensors);
+    walk_patch_decoder(p, c);
+    if (c->byte_layers)
+        walk_byte_decoder(p, c);
+    if (c->classes) {
+        add_place(p, BG_CLASSIFIER_W, "classifier.weight", 2, c->classes, c->hidden, BG_INIT_NORMAL);
+        add_place(p, BG_CLASSIFIER_B, "classifier.bias", 1, c->classes, 0, BG_INIT_ZERO);
+    }
+    assert(p->count == count);
+    place(p);
+    return BG_OK;
+}
+
+void bg_params_free(bg_params *p, const bg_sys *sys)
+{
+    bg_free(sys, p->tensors);
+    memset(p, 0, sizeof *p);
+}
+
+const bg_tensor *bg_params_find(const bg_params *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (strcmp(p->tensors[i].name, name) == 0)
+            return &p->tensors[i];
+    return NULL;
+}
+
+void bg_params_init(const bg_params *p, float *flat, uint64_t seed)
+{
+    memset(flat, 0, p->floats * sizeof *flat);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const bg_tensor *t = &p->tensors[i];
+        float *w = flat + t->offset;
+        bg_rng r;
+        bg_rng_open(&r, seed, BG_STREAM_INIT, i);
+        for (size_t k = 0; k < t->count; k++)
+            switch (t->init) {
+            case BG_INIT_ZERO: break;
+            case BG_INIT_ONE: w[k] = 1.0f; break;
+            case BG_INIT_NORMAL:
+            case BG_INIT_RESIDUAL: w[k] = (float)bg_rng_normal(&r) * t->init_std; break;
+            }
+    }
+}
