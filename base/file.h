@@ -29,9 +29,11 @@ bg_status bg_make_folders(const bg_sys *sys, const char *path, bg_error *err);
 /* A file written aside and renamed into place.  begin creates
  * "PATH.tmp-PID-N" in the target's folder; commit flushes, fsyncs the file,
  * renames it over PATH and fsyncs the folder; abandon removes it.  With
- * replace = 0 an existing PATH is refused at begin AND at commit.  A PATH
- * that is a device or a pipe (/dev/full, /dev/stdout) is written directly.
- * Buffered (64 KiB inside the struct); the first error is kept and returned
+ * replace = 0 an existing PATH is refused (BG_ERR_FAILED) at begin AND at
+ * commit.  A commit that fails has left the old PATH, with one exception: when
+ * the last step, the fsync of the folder, fails, the new PATH is in place,
+ * whole, but may not survive a power failure.  A PATH that is a device or a pipe (/dev/full, /dev/stdout) is written directly.
+ * Buffered (64 KiB); the first error is kept and returned
  * by every later call.  Streaming offset is in `written`. */
 typedef struct bg_writer {
     const bg_sys *sys;
@@ -39,12 +41,14 @@ typedef struct bg_writer {
     int fd, replace;
     uint64_t written; /* bytes accepted so far */
     size_t fill;
-    bg_status status;
+    bg_error first; /* the first failure; code BG_OK while there is none */
     uint8_t *buffer;
 } bg_writer;
 
 bg_status bg_writer_begin(bg_writer *w, const bg_sys *sys, const char *path, int replace, bg_error *err);
 bg_status bg_writer_put(bg_writer *w, const void *data, size_t n, bg_error *err);
+/* Hand what is buffered to the system, so that `temp` can be read back before commit. */
+bg_status bg_writer_flush(bg_writer *w, bg_error *err);
 bg_status bg_writer_commit(bg_writer *w, bg_error *err);
 void bg_writer_abandon(bg_writer *w); /* safe after commit and on a zeroed struct */
 

@@ -43,7 +43,10 @@ int bg_json_skip(bg_json *j); /* any value */
 /* 1 when nothing but white space is left and nothing failed. */
 int bg_json_end(bg_json *j);
 
-/* A growing text.  After an allocation failure it keeps failed = 1 and stays
+/* Bytes of the UTF-8 character at s (n bytes left); 0 when it is malformed. */
+size_t bg_utf8_length(const char *s, size_t n);
+
+/* A growing text (base/text.c).  After an allocation failure it keeps failed = 1 and stays
  * a valid (cut) string. */
 typedef struct bg_text {
     const bg_sys *sys;
@@ -58,5 +61,8 @@ void bg_text_add(bg_text *t, const char *format, ...) __attribute__((format(prin
 void bg_text_raw(bg_text *t, const void *data, size_t n);
 /* "..." with escapes; bytes that are not UTF-8 become U+FFFD. */
 void bg_text_json(bg_text *t, const char *s);
+/* The shortest text that reads back as x, with a point in every locale; null
+ * when x is not finite, which JSON cannot say. */
+void bg_text_double(bg_text *t, double x);
 
 #endif

@@ -56,6 +56,10 @@ typedef struct bg_dataset {
 bg_status bg_dataset_open(bg_dataset *d, const bg_sys *sys, const char *const *paths, size_t count, const bg_dataset_options *o, bg_error *err);
 void bg_dataset_close(bg_dataset *d); /* safe on a zeroed struct */
 
+/* What follows the last dot of the file's name (inside path); "" when there is
+ * no dot, or none but one that begins the name. */
+const char *bg_path_extension(const char *path);
+
 /* Only the expansion: calls file for each path in order. */
 bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err);
 

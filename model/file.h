@@ -6,11 +6,21 @@
 #include "model/model.h"
 #include "model/safetensors.h"
 
+/* The output matrix that the reference stores beside the embedding it is tied with. */
+#define BG_LM_HEAD "byte_level_decoder.base.lm_head.weight"
+#define BG_TIED_WTE "byte_level_decoder.base.transformer.wte.weight"
+
+enum { BG_PREFIX = 32 }; /* longest prefix of extra tensors, zero included */
+
 /* The configuration that the tensor shapes of an open file imply.  Checks
  * that every tensor the walk expects is there with its shape and that nothing
  * unknown is; lm_head.weight and attn.bias/attn.masked_bias buffers are
  * tolerated, and so are names starting with "optimizer." (checkpoints). */
 bg_status bg_file_config(bg_config *c, const bg_st_file *f, bg_error *err);
+/* Is this one of the buffers of old checkpoints (attn.bias, attn.masked_bias) that carry nothing? */
+int bg_file_ignored(const char *name);
+/* lm_head, where a file has it, must be the embedding it is tied with. */
+bg_status bg_file_check_tied(bg_st_file *f, bg_error *err);
 
 /* Load weights into an open model of the file's configuration. */
 bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err);

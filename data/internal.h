@@ -1,0 +1,36 @@
+/* Between the files of data/ that make a data set.  Not for other layers. */
+#ifndef BG_DATA_INTERNAL_H
+#define BG_DATA_INTERNAL_H
+
+#include "data/dataset.h"
+
+/* The last part of a path. */
+const char *bg_path_name(const char *path);
+
+/* --- list.c -------------------------------------------------------------- */
+
+typedef struct bg_list {
+    const bg_sys *sys;
+    bg_source *files; /* sorted by path bytes, no duplicates */
+    size_t count, capacity;
+    uint64_t skipped;   /* entries of folders that are neither file nor folder */
+    char *skipped_path; /* the first of them */
+} bg_list;
+
+/* On failure nothing is left to be freed. */
+bg_status bg_list_open(bg_list *l, const bg_sys *sys, const char *const *paths, size_t count, bg_error *err);
+void bg_list_close(bg_list *l);
+void bg_sources_free(const bg_sys *sys, bg_source *files, size_t count);
+
+/* --- dataset.c ----------------------------------------------------------- */
+
+/* Give the caller's notice function a sentence, if there is one. */
+void bg_dataset_notice(const bg_dataset *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- pairs.c, labels.c: fill d->items, d->labels from d->files ------------- */
+
+bg_status bg_pairs_make(bg_dataset *d, bg_error *err);
+bg_status bg_labels_make(bg_dataset *d, bg_error *err);
+void bg_labels_free(const bg_sys *sys, bg_labels *l);
+
+#endif

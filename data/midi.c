@@ -1,0 +1,226 @@
+/* A check of Standard MIDI Files against "Standard MIDI Files 1.0" (MIDI
+ * Manufacturers Association, RP-001).  Refuses to repair, to play and to accept
+ * what players merely tolerate: it answers whether a file is well-formed. */
+#include "data/midi.h"
+
+#include <string.h>
+
+typedef struct reader {
+    const uint8_t *data;
+    size_t at, end; /* end: of the file, or of the track being read */
+    bg_midi_facts facts;
+    bg_error *err;
+} reader;
+
+static bg_status fail_at(const reader *r, size_t at, const char *why)
+{
+    return bg_fail(r->err, BG_ERR_FORMAT, "byte %zu: %s", at, why);
+}
+
+static uint32_t big_endian(const uint8_t *p, int n)
+{
+    uint32_t value = 0;
+    for (int i = 0; i < n; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+/* --- events ---------------------------------------------------------------- */
+
+/* A variable-length quantity: seven bits a byte, at most four bytes. */
+static bg_status read_length(reader *r, uint32_t *out)
+{
+    size_t begin = r->at;
+    *out = 0;
+    for (int i = 0; i < 4; i++) {
+        if (r->at == r->end)
+            return fail_at(r, r->at, "the track ends inside a variable-length number");
+        uint8_t c = r->data[r->at++];
+        *out = *out << 7 | (c & 0x7F);
+        if (c < 0x80)
+            return BG_OK;
+    }
+    return fail_at(r, begin, "a variable-length number of more than four bytes");
+}
+
+/* The length and that many bytes, which must lie inside the track. */
+static bg_status skip_block(reader *r, uint32_t *size)
+{
+    BG_TRY(read_length(r, size));
+    if (*size > r->end - r->at)
+        return fail_at(r, r->at, "an event is longer than its track");
+    r->at += *size;
+    return BG_OK;
+}
+
+/* Lengths of the meta events whose length the standard fixes; -1: any. */
+static int meta_size(uint8_t type)
+{
+    switch (type) {
+    case 0x00: return 2; /* sequence number */
+    case 0x20: return 1; /* channel prefix */
+    case 0x2F: return 0; /* end of track */
+    case 0x51: return 3; /* tempo */
+    case 0x54: return 5; /* SMPTE offset */
+    case 0x58: return 4; /* time signature */
+    case 0x59: return 2; /* key signature */
+    default: return -1;
+    }
+}
+
+static bg_status read_meta(reader *r, int *ended)
+{
+    size_t begin = r->at;
+    uint32_t size;
+    if (r->at == r->end)
+        return fail_at(r, r->at, "the track ends inside a meta event");
+    uint8_t type = r->data[r->at++];
+    if (type >= 0x80)
+        return fail_at(r, begin, "a meta event type above 127");
+    BG_TRY(skip_block(r, &size));
+    int want = meta_size(type);
+    /* a sequence number may be empty: then it is the track's own number */
+    if (want >= 0 && size != (uint32_t)want && !(type == 0x00 && size == 0))
+        return fail_at(r, begin, "a meta event of the wrong length");
+    *ended = type == 0x2F;
+    return BG_OK;
+}
+
+/* Data bytes of a channel message. */
+static bg_status read_channel(reader *r, uint8_t status)
+{
+    int kind = status >> 4, n = kind == 0xC || kind == 0xD ? 1 : 2;
+    if (r->end - r->at < (size_t)n)
+        return fail_at(r, r->at, "the track ends inside an event");
+    for (int i = 0; i < n; i++)
+        if (r->data[r->at + (size_t)i] >= 0x80)
+            return fail_at(r, r->at + (size_t)i, "a data byte above 127");
+    r->facts.notes += kind == 9 && r->data[r->at + 1] > 0; /* velocity 0 is a note's end */
+    r->at += (size_t)n;
+    return BG_OK;
+}
+
+/* One event behind its delta time.  *running is the status that a data byte
+ * stands for, 0 when there is none: system-exclusive and meta events end it. */
+static bg_status read_event(reader *r, uint8_t *running, int *ended)
+{
+    uint32_t size;
+    if (r->at == r->end)
+        return fail_at(r, r->at, "the track ends behind a delta time");
+    uint8_t c = r->data[r->at];
+    if (c < 0x80) {
+        if (*running == 0)
+            return fail_at(r, r->at, "a data byte where a status byte must be");
+        return read_channel(r, *running);
+    }
+    r->at++;
+    *running = c < 0xF0 ? c : 0;
+    if (c < 0xF0)
+        return read_channel(r, c);
+    if (c == 0xFF)
+        return read_meta(r, ended);
+    if (c == 0xF0 || c == 0xF7)
+        return skip_block(r, &size);
+    return fail_at(r, r->at - 1, "a status byte that no file may hold");
+}
+
+static bg_status read_track(reader *r)
+{
+    uint8_t running = 0;
+    uint32_t delta;
+    int ended = 0;
+    while (!ended) {
+        if (r->at == r->end)
+            return fail_at(r, r->at, "the track has no End of Track event");
+        BG_TRY(read_length(r, &delta));
+        BG_TRY(read_event(r, &running, &ended));
+    }
+    if (r->at != r->end)
+        return fail_at(r, r->at, "bytes behind the End of Track event");
+    return BG_OK;
+}
+
+/* --- chunks ------------------------------------------------------------------ */
+
+/* A chunk's type and length; its content must lie inside the file. */
+static bg_status read_chunk(reader *r, size_t size, const uint8_t **type, uint32_t *length)
+{
+    if (size - r->at < 8)
+        return fail_at(r, r->at, "the file ends inside a chunk header");
+    *type = r->data + r->at;
+    for (size_t i = 0; i < 4; i++)
+        if ((*type)[i] < 0x20 || (*type)[i] > 0x7E)
+            return fail_at(r, r->at + i, "a chunk type that is not four printable characters");
+    *length = big_endian(*type + 4, 4);
+    if (*length > size - r->at - 8)
+        return fail_at(r, r->at + 4, "a chunk is longer than the rest of the file");
+    r->at += 8;
+    return BG_OK;
+}
+
+/* Ticks per quarter note, or with the top bit set frames per second (negative)
+ * and ticks per frame. */
+static int division_is_valid(uint32_t division)
+{
+    int rate = 256 - (int)(division >> 8);
+    if (division < 0x8000)
+        return division > 0;
+    return (rate == 24 || rate == 25 || rate == 29 || rate == 30) && (division & 0xFF) > 0;
+}
+
+static bg_status read_header(reader *r, size_t size)
+{
+    const uint8_t *type;
+    uint32_t length;
+    if (size < 4 || memcmp(r->data, "MThd", 4) != 0)
+        return fail_at(r, 0, "not a MIDI file: it does not begin with MThd");
+    BG_TRY(read_chunk(r, size, &type, &length));
+    if (length < 6)
+        return fail_at(r, 4, "the header is shorter than 6 bytes");
+    const uint8_t *p = r->data + r->at;
+    r->facts.format = big_endian(p, 2);
+    r->facts.tracks = big_endian(p + 2, 2);
+    r->facts.division = big_endian(p + 4, 2);
+    if (r->facts.format > 2)
+        return fail_at(r, r->at, "a format other than 0, 1 and 2");
+    if (r->facts.tracks == 0)
+        return fail_at(r, r->at + 2, "the header says there are no tracks");
+    if (r->facts.format == 0 && r->facts.tracks != 1)
+        return fail_at(r, r->at + 2, "format 0 with more than one track");
+    if (!division_is_valid(r->facts.division))
+        return fail_at(r, r->at + 4, "a time division that means nothing");
+    r->at += length;
+    return BG_OK;
+}
+
+static bg_status read_chunks(reader *r, size_t size)
+{
+    uint32_t tracks = 0, length;
+    const uint8_t *type;
+    while (r->at < size) {
+        BG_TRY(read_chunk(r, size, &type, &length));
+        r->end = r->at + length;
+        if (memcmp(type, "MThd", 4) == 0)
+            return fail_at(r, r->at - 8, "a second header");
+        if (memcmp(type, "MTrk", 4) != 0) {
+            r->at = r->end; /* the standard: unknown chunks are skipped */
+            continue;
+        }
+        if (tracks++ == r->facts.tracks)
+            return fail_at(r, r->at - 8, "more tracks than the header says");
+        BG_TRY(read_track(r));
+    }
+    if (tracks < r->facts.tracks)
+        return fail_at(r, size, "fewer tracks than the header says");
+    return BG_OK;
+}
+
+bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, bg_error *err)
+{
+    reader r = { data, 0, size, { 0, 0, 0, 0 }, err };
+    BG_TRY(read_header(&r, size));
+    BG_TRY(read_chunks(&r, size));
+    if (facts)
+        *facts = r.facts;
+    return BG_OK;
+}

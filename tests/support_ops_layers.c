@@ -1,0 +1,290 @@
+/* Op cases of a layer: linear, dropout, LayerNorm, attention.  For each its
+ * tensors, the definition in double precision and the calls.  Written for
+ * reading: one plain loop per definition. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/dropout.h"
+#include "support_ops.h"
+
+#define IN(i, ...) (p->in[i] = (ops_tensor){ __VA_ARGS__ })
+#define OUT(i, ...) (p->out[i] = (ops_tensor){ __VA_ARGS__ })
+
+static double keep(const ops_problem *p, size_t row, size_t head, size_t column)
+{
+    return p->drop ? (double)bg_drop_factor(p->drop, row, (uint32_t)head, (uint32_t)column) : 1.0;
+}
+
+static double gelu_of(double x) { return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
+
+/* --- linear ------------------------------------------------------------------ */
+
+static bg_epilogue epilogue_of(const ops_problem *p) { return (bg_epilogue)(p->variant & 3); }
+
+static void linear_describe(ops_problem *p)
+{
+    bg_epilogue e = epilogue_of(p);
+    int t = p->variant & OPS_TRANSPOSED;
+    p->drop = p->variant & OPS_LINEAR_DROPPED ? &p->dropout : NULL;
+    IN(0, "x", OPS_ACT, .rows = p->R, .columns = p->C, .by_row = 1);
+    IN(1, "w", OPS_PARAM, .rows = t ? p->N : p->C, .columns = t ? p->C : p->N, .scale = 1 / sqrt((double)p->C));
+    IN(2, "b", OPS_PARAM, .rows = 1, .columns = p->N, .no_grad = (p->variant & OPS_NO_BIAS) != 0);
+    IN(3, "residual", OPS_FLOAT, .rows = p->R, .columns = p->N, .by_row = 1, .no_grad = 1);
+    p->ins = e == BG_EPI_RESIDUAL ? 4 : 3;
+    OUT(0, "y", e == BG_EPI_ACT || e == BG_EPI_GELU ? OPS_ACT : OPS_FLOAT, .grad_kind = e == BG_EPI_RESIDUAL ? OPS_FLOAT : OPS_ACT, .rows = p->R, .columns = p->N, .by_row = 1);
+    OUT(1, "z", OPS_ACT, .rows = p->R, .columns = p->N, .by_row = 1);
+    p->outs = e == BG_EPI_GELU ? 2 : 1;
+    p->forward_only = e == BG_EPI_GELU; /* its backward is AFTER_GELU's */
+}
+
+static void linear_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    bg_epilogue e = epilogue_of(p);
+    size_t K = p->C, N = p->N;
+    double *x = malloc(K * sizeof *x);
+    for (size_t r = 0; r < p->R; r++) {
+        double *y = out[0] + r * N;
+        for (size_t k = 0; k < K; k++)
+            x[k] = p->variant & OPS_AFTER_GELU ? gelu_of(in[0][r * K + k]) : in[0][r * K + k];
+        for (size_t n = 0; n < N; n++)
+            y[n] = p->variant & OPS_NO_BIAS ? 0 : in[2][n];
+        for (size_t k = 0; k < K && !(p->variant & OPS_TRANSPOSED); k++)
+            for (size_t n = 0; n < N; n++)
+                y[n] += x[k] * in[1][k * N + n];
+        for (size_t n = 0; n < N && p->variant & OPS_TRANSPOSED; n++)
+            for (size_t k = 0; k < K; k++)
+                y[n] += x[k] * in[1][n * K + k];
+        for (size_t n = 0; n < N; n++) {
+            if (e == BG_EPI_GELU) {
+                out[1][r * N + n] = y[n];
+                y[n] = gelu_of(y[n]);
+            } else if (e == BG_EPI_RESIDUAL) {
+                y[n] = in[3][r * N + n] + keep(p, r, 0, n) * y[n];
+            }
+        }
+    }
+    free(x);
+}
+
+static void bind(const ops_problem *p, bg_backend *be, ops_buffers *b, bg_weight *w)
+{
+    bg_error err;
+    int bias = !(p->variant & OPS_NO_BIAS);
+    *w = (bg_weight){
+        .w = b->in[1], .dw = b->din[1], .b = bias ? b->in[2] : NULL, .db = bias ? b->din[2] : NULL,
+        .K = (uint32_t)p->C, .N = (uint32_t)p->N, .transposed = (p->variant & OPS_TRANSPOSED) != 0,
+    };
+    bg_weight *list = w;
+    if (be->ops->weights_bind(be, &list, 1, 1, &err) != BG_OK)
+        abort();
+    be->ops->weights_changed(be, &list, 1);
+}
+
+static void unbind(bg_backend *be, bg_weight *w)
+{
+    bg_weight *list = w;
+    be->ops->weights_unbind(be, &list, 1);
+}
+
+/* With OPS_AFTER_GELU the input is z: kept[0] = gelu(z) is what the layer sees. */
+static void *layer_input(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    if (!(p->variant & OPS_AFTER_GELU))
+        return b->in[0];
+    be->ops->gelu(be, b->kept[0], b->in[0], p->R, p->C);
+    return b->kept[0];
+}
+
+static void linear_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    bg_weight w;
+    bind(p, be, b, &w);
+    bg_epilogue e = epilogue_of(p);
+    be->ops->linear(be, b->out[0], e == BG_EPI_RESIDUAL ? b->in[3] : b->out[1], layer_input(p, be, b), &w, e, p->R, p->drop);
+    unbind(be, &w);
+}
+
+static void linear_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    bg_weight w;
+    bind(p, be, b, &w);
+    const void *dy = b->dout[0];
+    if (epilogue_of(p) == BG_EPI_RESIDUAL)
+        dy = be->ops->residual_back(be, b->kept[1], b->dout[0], p->R, p->N, p->drop);
+    be->ops->linear_back_input(be, b->din[0], dy, p->variant & OPS_AFTER_GELU ? b->in[0] : NULL, &w, p->R);
+    be->ops->linear_back_weight(be, &w, layer_input(p, be, b), dy, p->R);
+    unbind(be, &w);
+}
+
+/* Rows cut from a batch keep their dropout. */
+static void dropout_slice(ops_problem *p, size_t first)
+{
+    p->dropout.row0 += first;
+    p->drop = p->drop ? &p->dropout : NULL;
+}
+
+const ops_case ops_linear = {
+    .name = "linear", .describe = linear_describe, .reference = linear_reference, .forward = linear_forward,
+    .backward = linear_backward, .tolerance = 5e-6, .slice = dropout_slice,
+};
+
+/* --- dropout alone ------------------------------------------------------------- */
+
+static void dropout_describe(ops_problem *p)
+{
+    p->drop = &p->dropout;
+    IN(0, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .by_row = 1);
+    OUT(0, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .by_row = 1);
+    p->ins = p->outs = 1;
+}
+
+static void dropout_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R; r++)
+        for (size_t c = 0; c < p->C; c++)
+            out[0][r * p->C + c] = keep(p, r, 0, c) * in[0][r * p->C + c];
+}
+
+static void copy_float(const ops_problem *p, bg_backend *be, void *to, const void *from)
+{
+    size_t bytes = p->R * bg_stride(sizeof(float), p->C) * sizeof(float);
+    void *host = malloc(bytes);
+    be->ops->read(be, host, from, bytes);
+    be->ops->write(be, to, host, bytes);
+    free(host);
+}
+
+static void dropout_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    copy_float(p, be, b->out[0], b->in[0]);
+    be->ops->dropout(be, b->out[0], p->R, p->C, p->drop);
+}
+
+static void dropout_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    copy_float(p, be, b->din[0], b->dout[0]);
+    be->ops->dropout(be, b->din[0], p->R, p->C, p->drop);
+}
+
+const ops_case ops_dropout = {
+    .name = "dropout", .describe = dropout_describe, .reference = dropout_reference, .forward = dropout_forward,
+    .backward = dropout_backward, .tolerance = 1e-6, .slice = dropout_slice,
+};
+
+/* --- layernorm ------------------------------------------------------------------ */
+
+/* The second output is x itself, so that its gradient arrives as `dres`. */
+static void layernorm_describe(ops_problem *p)
+{
+    IN(0, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .by_row = 1);
+    IN(1, "g", OPS_PARAM, .rows = 1, .columns = p->C);
+    IN(2, "b", OPS_PARAM, .rows = 1, .columns = p->C);
+    OUT(0, "y", OPS_ACT, .rows = p->R, .columns = p->C, .by_row = 1);
+    OUT(1, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .by_row = 1);
+    p->ins = 3;
+    p->outs = p->variant ? 2 : 1;
+}
+
+static void layernorm_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R; r++) {
+        const double *x = in[0] + r * p->C;
+        double mean = 0, squares = 0;
+        for (size_t c = 0; c < p->C; c++)
+            mean += x[c] / (double)p->C;
+        for (size_t c = 0; c < p->C; c++)
+            squares += (x[c] - mean) * (x[c] - mean) / (double)p->C;
+        for (size_t c = 0; c < p->C; c++) {
+            out[0][r * p->C + c] = (x[c] - mean) / sqrt(squares + 1e-5) * in[1][c] + in[2][c];
+            if (p->outs > 1)
+                out[1][r * p->C + c] = x[c];
+        }
+    }
+}
+
+static void layernorm_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->layernorm(be, b->out[0], b->kept[0], b->kept[1], b->in[0], b->in[1], b->in[2], p->R, p->C);
+    if (p->outs > 1)
+        copy_float(p, be, b->out[1], b->in[0]);
+}
+
+static void layernorm_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    /* dx may be dres */
+    if (p->outs > 1)
+        copy_float(p, be, b->din[0], b->dout[1]);
+    be->ops->layernorm_back(be, b->din[0], b->din[1], b->din[2], p->outs > 1 ? b->din[0] : NULL, b->dout[0], b->in[0], b->kept[0], b->kept[1], b->in[1], p->R, p->C);
+}
+
+const ops_case ops_layernorm = {
+    .name = "layernorm", .describe = layernorm_describe, .reference = layernorm_reference, .forward = layernorm_forward,
+    .backward = layernorm_backward, .tolerance = 5e-6,
+};
+
+/* --- attention ------------------------------------------------------------------- */
+
+static void attention_describe(ops_problem *p)
+{
+    if (p->variant & OPS_UNIFORM)
+        p->segments = (bg_segments){ .S = (uint32_t)(p->R / p->N), .length = (uint32_t)p->N, .longest = (uint32_t)p->N };
+    p->drop = p->variant & OPS_ATTENTION_DROPPED ? &p->dropout : NULL;
+    IN(0, "qkv", OPS_ACT, .rows = p->R, .columns = 3 * p->C);
+    OUT(0, "out", OPS_ACT, .rows = p->R, .columns = p->C);
+    OUT(1, "lse", OPS_DENSE, .rows = p->R, .columns = p->C / 64, .no_grad = 1);
+    p->ins = 1;
+    p->outs = 2;
+}
+
+/* Row `at` of a segment that starts at row `first`. */
+static void attend_reference(const ops_problem *p, const double *qkv, double *const *out, size_t first, size_t at, size_t head)
+{
+    size_t W = 3 * p->C, A = p->C / 64, row = first + at;
+    const double *q = qkv + row * W + head * 64;
+    double *score = malloc((at + 1) * sizeof *score), *o = out[0] + row * p->C + head * 64, max = -1e300, sum = 0;
+    for (size_t j = 0; j <= at; j++) {
+        const double *k = qkv + (first + j) * W + p->C + head * 64;
+        score[j] = 0;
+        for (size_t d = 0; d < 64; d++)
+            score[j] += q[d] * k[d] / 8;
+        max = score[j] > max ? score[j] : max;
+    }
+    for (size_t j = 0; j <= at; j++)
+        sum += exp(score[j] - max);
+    out[1][row * A + head] = max + log(sum);
+    memset(o, 0, 64 * sizeof *o);
+    for (size_t j = 0; j <= at; j++) {
+        const double *v = qkv + (first + j) * W + 2 * p->C + head * 64;
+        double share = exp(score[j] - max) / sum * keep(p, row, head, j);
+        for (size_t d = 0; d < 64; d++)
+            o[d] += share * v[d];
+    }
+    free(score);
+}
+
+static void attention_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    const bg_segments *s = &p->segments;
+    for (size_t i = 0; i < s->S; i++) {
+        size_t first = s->start ? s->start[i] : i * s->length, length = s->start ? s->start[i + 1] - first : s->length;
+        for (size_t at = 0; at < length; at++)
+            for (size_t head = 0; head < p->C / 64; head++)
+                attend_reference(p, in[0], out, first, at, head);
+    }
+}
+
+static void attention_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->attention(be, b->out[0], b->out[1], b->in[0], &p->segments, p->C, p->drop);
+}
+
+static void attention_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->attention_back(be, b->din[0], b->dout[0], b->out[0], b->in[0], b->out[1], &p->segments, p->C, p->drop);
+}
+
+const ops_case ops_attention = {
+    .name = "attention", .describe = attention_describe, .reference = attention_reference, .forward = attention_forward,
+    .backward = attention_backward, .tolerance = 5e-6,
+};
