@@ -46,8 +46,12 @@ configure_file(cmake/bgpt.pc.in bgpt.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/bgpt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # --- pages and examples ------------------------------------------------------------
-# Pages that the build makes lie in BUILD/man; the folder may be absent.
-install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 OPTIONAL FILES_MATCHING PATTERN "*.1")
+# The program writes its pages itself, from its option tables, into BUILD/man.
+if(TARGET bgpt AND NOT CMAKE_CROSSCOMPILING)
+  add_custom_command(TARGET bgpt POST_BUILD VERBATIM
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/cmake/man.sh $<TARGET_FILE:bgpt> ${CMAKE_CURRENT_BINARY_DIR}/man)
+  install(DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 FILES_MATCHING PATTERN "*.1")
+endif()
 file(GLOB BGPT_DOCS CONFIGURE_DEPENDS README.md CHANGELOG.md LICENSE docs/*.md)
 install(FILES ${BGPT_DOCS} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES examples/hello.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
@@ -56,6 +60,7 @@ install(FILES examples/hello.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 if(BGPT_TESTS)
   enable_testing()
   add_test(NAME layers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/layers.sh ${CMAKE_CURRENT_SOURCE_DIR})
+  add_test(NAME docs COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/packaging/docs.sh ${CMAKE_CURRENT_SOURCE_DIR})
   # Programs outside the build would lack the sanitizers' runtime.
   if(TARGET bgpt AND NOT BGPT_SANITIZE AND NOT BGPT_FUZZ)
     add_test(NAME install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/packaging/install.sh ${CMAKE_CURRENT_BINARY_DIR} ${CMAKE_CURRENT_BINARY_DIR}/install-test)

@@ -30,10 +30,11 @@ typedef struct bg_dataset_options {
     int labelled;             /* make labels: from `labels` when not NULL (a name it lacks is BG_ERR_FORMAT
                                  naming the file), else a new map */
     const bg_labels *labels;
-    int loss_target;          /* pairs: only the target file's patches carry loss */
+    int loss_target;          /* pairs: only the target file's patches carry loss, from the one behind its
+                                 start patch on (a conversion is given that) */
     void (*notice)(void *ctx, const char *sentence); /* NULL or: files left out, with counts */
     void *ctx;
-} bg_dataset_options;
+} bg_dataset_options;         /* strings and labels are read by bg_dataset_open() only */
 
 typedef struct bg_dataset {
     const bg_sys *sys;
@@ -50,9 +51,10 @@ typedef struct bg_dataset {
     uint8_t *buffer;          /* for reading: bytes of one context and a little more */
 } bg_dataset;
 
-/* Expand DATA (files, folders walked without following links to folders,
- * "@list.txt"), sorted by path bytes, duplicates dropped.  Nothing found, a
- * missing path, an unreadable folder, no pair: BG_ERR_NOT_FOUND with the name. */
+/* Expand DATA (files, folders walked without following links to folders or
+ * looking at names that begin with a dot, "@list.txt" with a path a line),
+ * sorted by path bytes, duplicates dropped.  Nothing found, a missing path, an
+ * unreadable folder, no pair: BG_ERR_NOT_FOUND with the name. */
 bg_status bg_dataset_open(bg_dataset *d, const bg_sys *sys, const char *const *paths, size_t count, const bg_dataset_options *o, bg_error *err);
 void bg_dataset_close(bg_dataset *d); /* safe on a zeroed struct */
 

@@ -15,7 +15,7 @@ typedef struct rule {
 /* One side of a pair, found again by its path without the extension. */
 typedef struct side {
     const char *path;
-    size_t stem; /* bytes of path before the dot */
+    size_t stem; /* bytes of path up to the dot, the dot included: so the order is that of the paths */
     uint32_t file;
 } side;
 

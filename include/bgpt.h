@@ -196,7 +196,8 @@ BGPT_API bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt
 /* Named sizes: fills hidden, layers and patches of *c; NULL-terminated list by index. */
 BGPT_API bgpt_status bgpt_size(const char *name, bgpt_config *c, bgpt_error *err);
 BGPT_API const char *bgpt_size_name(size_t i);
-/* Parameters of a configuration (0 when it is invalid). */
+BGPT_API const char *bgpt_size_about(size_t i); /* one line: parameters and what it is for */
+/* Parameters of a configuration, zeros filled by defaults (0 when it is invalid). */
 BGPT_API uint64_t bgpt_count_parameters(const bgpt_config *c);
 
 /* --- evaluation --------------------------------------------------------------- */

@@ -36,12 +36,12 @@
 
 enum { BG_HEAD = 64 }; /* D: width of an attention head, fixed by the model family */
 
-/* Row stride in elements: columns, rounded up to 16 elements, plus 64 bytes when the row would
+/* Row stride in elements: columns, rounded up to 64 bytes, plus 64 bytes when the row would
  * be a multiple of 1 KiB long: such strides fall into few cache sets. */
 static inline size_t bg_stride(size_t elem_size, size_t columns)
 {
-    size_t c = (columns + 15) / 16 * 16;
-    return c * elem_size % 1024 == 0 ? c + 64 / elem_size : c;
+    const size_t line = 64 / elem_size, c = (columns + line - 1) / line * line;
+    return c * elem_size % 1024 == 0 ? c + line : c;
 }
 
 /* A matrix of a linear layer, y = x W + b, as the model registers it.

@@ -9,7 +9,7 @@ typedef bg_status every_fn(const bg_sys *sys, void *ctx, bg_error *err);
 
 /* After each run of `work`: nothing is left allocated or open, a failure has a
  * sentence, an allocation that failed was told, `intact` (run with working
- * hooks; may be NULL) still succeeds, and no file aside is left in `folder`
+ * hooks; may be NULL) still succeeds, and no file aside is left in `folder` (may be NULL)
  * unless it was its removal that failed.  Returns the number of runs. */
 uint64_t every_call_fails(const char *folder, fault_kind kind, every_fn *work, every_fn *intact, void *ctx);
 

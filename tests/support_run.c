@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* --- data ----------------------------------------------------------------------- */
@@ -63,6 +64,8 @@ static int progress(void *ctx, const bgpt_progress *p)
         r->count_from_here = 1;
         r->calls_before = now;
     }
+    if (r->remove && p->step == 3)
+        unlink(r->remove);
     return r->stop_at && p->step >= r->stop_at;
 }
 

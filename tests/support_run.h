@@ -19,6 +19,7 @@ typedef struct run_setup {
     char paths[3][512];
     char notices[4096];  /* all notices, a line each */
     uint64_t stop_at;    /* interrupt after this step; 0: never */
+    const char *remove;  /* not NULL: this file is removed after step 3 */
     uint64_t steps_seen;
     double last_loss;
     fault_sys *count;    /* not NULL: the allocations of steps without evaluation and checkpoint are counted */

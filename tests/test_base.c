@@ -197,6 +197,18 @@ static void rng_distributions(void **state)
     assert_true(bg_rng_below(&r, UINT64_MAX) < UINT64_MAX);
 }
 
+/* With three classes of 2^62 values the fourth quarter must be drawn again; a
+ * bare remainder would give the first third half of all draws. */
+static void rng_below_is_even(void **state)
+{
+    bg_rng r;
+    int low = 0;
+    bg_rng_open(&r, 4, BG_STREAM_USER, 0);
+    for (int i = 0; i < 30000; i++)
+        low += bg_rng_below(&r, (uint64_t)3 << 62) < (uint64_t)1 << 62;
+    assert_true(low > 9500 && low < 10500);
+}
+
 /* --- levels ------------------------------------------------------------------- */
 
 static void isa_names(void **state)
@@ -232,7 +244,7 @@ int main(void)
         cmocka_unit_test(status_formats), cmocka_unit_test(status_cuts), cmocka_unit_test(status_errno),
         cmocka_unit_test(memory_is_aligned), cmocka_unit_test(memory_refuses),
         cmocka_unit_test(memory_strings), cmocka_unit_test(memory_grows),
-        cmocka_unit_test(rng_known_answers), cmocka_unit_test(rng_cursor), cmocka_unit_test(rng_distributions),
+        cmocka_unit_test(rng_known_answers), cmocka_unit_test(rng_cursor), cmocka_unit_test(rng_distributions), cmocka_unit_test(rng_below_is_even),
         cmocka_unit_test(isa_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -227,7 +227,7 @@ static void random_damage(void **state)
 static void real_file(void **state)
 {
     const char *source = getenv("BGPT_SOURCE");
-    size_t size;
+    size_t size = 0;
     unsigned char *data = source ? fs_read(fs_path(source, "tests/fixtures/micro/files/p4031.mid"), &size) : NULL;
     if (!data)
         skip();

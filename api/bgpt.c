@@ -1,0 +1,164 @@
+/* The smaller calls of include/bgpt.h and the conversions that all files of
+ * api/ share.  This layer decides nothing: it turns public structs into the
+ * library's own and back. */
+#include "api/api.h"
+
+#include "base/file.h"
+#include "data/midi.h"
+#include "run/settings.h"
+#include "run/sizes.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_OF(x) TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+
+const char *bgpt_version(void) { return TEXT_OF(BGPT_VERSION_MAJOR) "." TEXT_OF(BGPT_VERSION_MINOR) "." TEXT_OF(BGPT_VERSION_PATCH); }
+
+int bgpt_exit_code(bgpt_status s)
+{
+    static const int codes[] = { 0, 1, 2, 3, 3, 5, 5, 75 };
+    return (size_t)s < sizeof codes / sizeof codes[0] ? codes[s] : 1;
+}
+
+bgpt_status api_return(bgpt_error *to, bg_status status, const bg_error *from)
+{
+    if (to) {
+        to->code = (bgpt_status)status;
+        to->text[0] = 0;
+        if (status != BG_OK)
+            memcpy(to->text, from->text, sizeof to->text);
+    }
+    return (bgpt_status)status;
+}
+_Static_assert(sizeof ((bgpt_error *)0)->text == BG_ERROR_TEXT, "both error texts must be equally long");
+
+bg_machine_options api_machine(const bgpt_options *opt, const bg_sys *sys)
+{
+    bg_machine_options o = { .sys = sys };
+    o.threads = opt ? opt->threads : 0;
+    o.isa = opt && opt->isa ? opt->isa : getenv("BGPT_ISA");
+    o.fp32 = opt && opt->precision == BGPT_FP32;
+    return o;
+}
+
+bg_config api_config(const bgpt_config *c)
+{
+    return (bg_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes };
+}
+
+bgpt_config api_public_config(const bg_config *c)
+{
+    return (bgpt_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes };
+}
+
+bgpt_score api_public_score(const bg_score *s)
+{
+    return (bgpt_score){
+        .file = s->file, .bytes = s->bytes, .symbols = s->symbols, .nats = s->nats,
+        .nats_per_symbol = s->nats_per_symbol, .reference_bpb = s->reference_bpb, .bits_per_byte = s->bits_per_byte,
+        .label = s->label, .predicted = s->predicted,
+    };
+}
+
+/* --- the machine ------------------------------------------------------------------ */
+
+bgpt_status bgpt_machine(const bgpt_options *opt, const char **isa, const char **precision, unsigned *threads, bgpt_error *err)
+{
+    /* any shape will do: the level and its arithmetic do not depend on it */
+    const bg_config any = { .hidden = 64, .patch_layers = 1, .byte_layers = 1, .byte_hidden = 64, .patches = 8, .patch_size = 8 };
+    api_sys hooks;
+    const bg_machine_options o = api_machine(opt, api_sys_open(&hooks, opt));
+    bg_machine m;
+    bg_error e;
+    bg_status s = bg_machine_open(&m, &o, &any, &e);
+    if (s != BG_OK)
+        return api_return(err, s, &e);
+    if (isa)
+        *isa = bg_isa_name(m.be->isa);
+    if (precision)
+        *precision = m.be->precision;
+    if (threads)
+        *threads = bg_pool_threads(m.pool);
+    bg_machine_close(&m);
+    return api_return(err, BG_OK, NULL);
+}
+
+/* --- sizes ------------------------------------------------------------------------- */
+
+bgpt_status bgpt_size(const char *name, bgpt_config *c, bgpt_error *err)
+{
+    bg_error e;
+    bg_config found = api_config(c);
+    bg_status s = bg_size_find(&found, name, &e);
+    if (s == BG_OK)
+        *c = api_public_config(&found);
+    return api_return(err, s, &e);
+}
+
+const char *bgpt_size_name(size_t i) { return bg_size_at(i) ? bg_size_at(i)->name : NULL; }
+const char *bgpt_size_about(size_t i) { return bg_size_at(i) ? bg_size_at(i)->about : NULL; }
+
+uint64_t bgpt_count_parameters(const bgpt_config *public)
+{
+    bg_settings s = { .config = api_config(public) };
+    bg_params p;
+    bg_settings_defaults(&s);
+    const bg_config c = s.config;
+    if (bg_config_check(&c, "configuration", NULL) != BG_OK || bg_params_build(&p, &c, bg_sys_default(), NULL) != BG_OK)
+        return 0;
+    uint64_t n = p.parameters;
+    bg_params_free(&p, bg_sys_default());
+    return n;
+}
+
+/* --- files --------------------------------------------------------------------------- */
+
+bgpt_status bgpt_import(const char *pth, const char *safetensors, int overwrite, const bgpt_options *opt, bgpt_error *err)
+{
+    api_sys hooks;
+    bg_error e;
+    return api_return(err, bg_pth_import(api_sys_open(&hooks, opt), pth, safetensors, overwrite, &e), &e);
+}
+
+bgpt_status bgpt_export(const char *safetensors, const char *pth, int overwrite, const bgpt_options *opt, bgpt_error *err)
+{
+    api_sys hooks;
+    bg_error e;
+    return api_return(err, bg_pth_export(api_sys_open(&hooks, opt), safetensors, pth, overwrite, &e), &e);
+}
+
+bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
+{
+    bg_error e;
+    return api_return(err, bg_midi_check(data, size, NULL, &e), &e);
+}
+
+bgpt_status bgpt_write_file(const char *path, const void *data, size_t size, int overwrite, const bgpt_options *opt, bgpt_error *err)
+{
+    api_sys hooks;
+    bg_error e;
+    return api_return(err, bg_write_file(api_sys_open(&hooks, opt), path, data, size, overwrite, &e), &e);
+}
+
+bgpt_status bgpt_read_file(const char *path, uint64_t limit, uint8_t **data, size_t *size, const bgpt_options *opt, bgpt_error *err)
+{
+    api_sys hooks;
+    bg_error e;
+    return api_return(err, bg_read_file(api_sys_open(&hooks, opt), path, limit ? limit : (uint64_t)1 << 40, data, size, &e), &e);
+}
+
+void bgpt_free_data(uint8_t *data, const bgpt_options *opt)
+{
+    api_sys hooks;
+    bg_free(api_sys_open(&hooks, opt), data);
+}
+
+bgpt_status bgpt_list_files(const bgpt_data *d, void (*file)(void *ctx, const char *path), void *ctx, const bgpt_options *opt, bgpt_error *err)
+{
+    api_sys hooks;
+    bg_error e;
+    return api_return(err, bg_list_files(api_sys_open(&hooks, opt), d->paths, d->count, file, ctx, &e), &e);
+}

@@ -1,0 +1,56 @@
+/* bgpt_train_run: the public description of a run as the library's own. */
+#include "api/api.h"
+
+#include "run/train.h"
+
+/* What the callbacks of a run need. */
+typedef struct relay { const bgpt_train *t; } relay;
+
+static int progress(void *ctx, const bg_progress *p)
+{
+    const bgpt_train *t = ((const relay *)ctx)->t;
+    const bgpt_progress out = {
+        .step = p->step, .steps = p->steps, .epoch = p->epoch, .epochs = p->epochs, .loss = p->loss, .lr = p->lr, .grad_norm = p->grad_norm,
+        .bytes = p->bytes, .bytes_per_second = p->bytes_per_second, .seconds = p->seconds, .seconds_left = p->seconds_left,
+        .evaluated = p->evaluated, .val_loss = p->val_loss, .val_bits_per_byte = p->val_bits_per_byte, .val_accuracy = p->val_accuracy,
+        .best = p->best, .saved = p->saved,
+    };
+    return t->progress ? t->progress(t->ctx, &out) : 0;
+}
+
+static void notice(void *ctx, const char *sentence)
+{
+    const bgpt_train *t = ((const relay *)ctx)->t;
+    if (t->notice)
+        t->notice(t->ctx, sentence);
+}
+
+_Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)BG_CONSTANT, "schedules must have the same values");
+
+static bg_settings settings_of(const bgpt_train *t)
+{
+    return (bg_settings){
+        .config = api_config(&t->config), .classify = t->classify != 0, .batch = t->batch, .accumulate = t->accumulate,
+        .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0,
+        .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
+        .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
+        .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
+    };
+}
+
+bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_error *err)
+{
+    relay ctx = { t };
+    api_sys hooks;
+    bg_error e;
+    const bg_sys *sys = api_sys_open(&hooks, opt);
+    const bg_machine_options machine = api_machine(opt, sys);
+    const bg_train run = {
+        .settings = settings_of(t), .data = t->data.paths, .data_count = t->data.count,
+        .validation = t->validation.paths, .validation_count = t->validation.count,
+        .pairs = t->data.pairs, .out = t->out, .init = t->init, .resume = t->resume, .overwrite = t->overwrite,
+        .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
+        .progress = progress, .notice = notice, .ctx = &ctx,
+    };
+    return api_return(err, bg_train_run(&run, &machine, &e), &e);
+}

@@ -1,0 +1,189 @@
+/* bgpt eval: what a model makes of files it has not seen, file by file and in
+ * all.  For a classifier, how often it is right and where it errs. */
+#include "cli/confusion.h"
+#include "cli/models.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct eval_arguments {
+    common common;
+    const char *model, *pairs;
+    uint64_t batch;
+} eval_arguments;
+
+static const option eval_options[] = {
+    MODEL_ROW(eval_arguments),
+    { "pairs", 0, OPTION_TEXT, offsetof(eval_arguments, pairs), 0, 0, NULL, "A:B",
+      "score the conversion of x.A into x.B (abc:mid), or both ways (abc+mid); figures are those of the target file" },
+    { "batch", 0, OPTION_COUNT, offsetof(eval_arguments, batch), 1, 65535, "8", "N", "files side by side; the figures do not depend on it" },
+};
+
+/* What the callbacks see. */
+typedef struct table {
+    const bgpt_model *model;
+    bool classifier, json;
+    json_t *files; /* array, with json */
+    uint64_t done;
+} table;
+
+static json_t *score_json(const table *t, const bgpt_score *s)
+{
+    json_t *o = json_pack("{s:o, s:o, s:o, s:o}", "bytes", json_count(s->bytes), "symbols", json_count(s->symbols),
+                          "nats_per_symbol", json_number(s->nats_per_symbol), "reference_bpb", json_number(s->reference_bpb));
+    json_object_set_new(o, "bits_per_byte", json_number(s->bits_per_byte));
+    if (s->file != NULL)
+        json_object_set_new(o, "file", json_text(s->file));
+    if (t->classifier && s->label >= 0)
+        json_object_set_new(o, "label", json_text(bgpt_label(t->model, (uint32_t)s->label)));
+    if (t->classifier && s->predicted >= 0)
+        json_object_set_new(o, "predicted", json_text(bgpt_label(t->model, (uint32_t)s->predicted)));
+    return o;
+}
+
+static void print_head(const table *t)
+{
+    if (t->classifier)
+        out("%10s  %-5s  file\n", "bytes", "right");
+    else
+        out("%10s  %10s  %11s  %13s  %9s  file\n", "bytes", "symbols", "nats/symbol", "reference BPB", "bits/byte");
+}
+
+static void print_score(const bgpt_score *s, const char *name)
+{
+    out("%10llu  %10llu  %11.6f  %13.6f  %9.6f  %s\n", (unsigned long long)s->bytes, (unsigned long long)s->symbols,
+        s->nats_per_symbol, s->reference_bpb, s->bits_per_byte, name);
+}
+
+static void print_prediction(const table *t, const bgpt_score *s)
+{
+    bool right = s->label == s->predicted;
+    char number[LABEL_NUMBER];
+    out("%10llu  %-5s  %s", (unsigned long long)s->bytes, right ? "yes" : "no", s->file);
+    if (!right && s->predicted >= 0)
+        out(": taken for %s", label_text(t->model, (uint32_t)s->predicted, number));
+    out("\n");
+}
+
+static void on_file(void *ctx, const bgpt_score *s)
+{
+    table *t = ctx;
+    char text[64];
+    t->done++;
+    if (t->json)
+        json_array_append_new(t->files, score_json(t, s));
+    else if (t->classifier)
+        print_prediction(t, s);
+    else
+        print_score(s, s->file);
+    if (t->json && progress_due()) { /* the table is progress enough where it is shown */
+        snprintf(text, sizeof text, "%llu files scored", (unsigned long long)t->done);
+        progress_show(text);
+    }
+}
+
+static void print_context_rule(const bgpt_config *c, bool classifier)
+{
+    if (classifier)
+        notice("files longer than %u patches of %u bytes are judged by their first %u patches", c->patches, c->patch_size, c->patches);
+    else
+        notice("files longer than the context (%u patches of %u bytes) are scored in windows, each byte once, "
+               "with at least %u patches before it", c->patches, c->patch_size, c->patches / 2 - 1);
+}
+
+static void print_total(const table *t, const bgpt_score *total, const confusion *c)
+{
+    char name[64];
+    if (t->classifier) {
+        confusion_print(c);
+        return;
+    }
+    snprintf(name, sizeof name, "in all (%llu)", (unsigned long long)t->done);
+    print_score(total, name);
+}
+
+static json_t *report_json(const table *t, const bgpt_score *total, const confusion *c, const char *isa, const char *precision)
+{
+    bgpt_score sum = *total;
+    sum.file = NULL;
+    sum.label = sum.predicted = -1;
+    json_t *o = json_pack("{s:s, s:s, s:O, s:o}", "precision", precision, "isa", isa, "files", t->files, "total", score_json(t, &sum));
+    if (t->classifier)
+        confusion_json(c, o);
+    return o;
+}
+
+static int evaluate(const eval_arguments *a, bgpt_model *m, const char *isa, const char *precision)
+{
+    bgpt_config config = bgpt_get_config(m);
+    bool classifier = config.classes > 0;
+    table t = { .model = m, .classifier = classifier, .json = a->common.json, .files = json_array() };
+    bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs },
+                    .file = on_file, .notice = notice_hook, .stop = stop_hook, .ctx = &t };
+    uint64_t *counts = classifier ? calloc((size_t)config.classes * config.classes, sizeof *counts) : NULL;
+    confusion c = { .model = m, .classes = config.classes, .counts = counts };
+    bgpt_score total = { 0 };
+    bgpt_error error = { 0 };
+    int code = 0;
+    if (t.files == NULL || (classifier && counts == NULL)) {
+        code = fail(BGPT_ERR_MEMORY, "out of memory");
+    } else {
+        print_context_rule(&config, classifier);
+        if (!t.json)
+            print_head(&t);
+        bgpt_status status = bgpt_evaluate(m, &e, &total, &c.accuracy, counts, &error);
+        if (status == BGPT_ERR_INTERRUPTED)
+            code = fail(BGPT_ERR_FAILED, "interrupted after %llu files", (unsigned long long)t.done);
+        else if (status != BGPT_OK)
+            code = fail_with(&error);
+        else if (t.json)
+            out_json(report_json(&t, &total, &c, isa, precision));
+        else
+            print_total(&t, &total, &c);
+    }
+    json_decref(t.files);
+    free(counts);
+    return code;
+}
+
+static int run_eval(void *arguments)
+{
+    const eval_arguments *a = arguments;
+    bgpt_options o = machine_options(&a->common);
+    const char *isa, *precision;
+    bgpt_model *m = NULL;
+    o.batch = (unsigned)a->batch;
+    if (a->model == NULL)
+        return usage_error("-m MODEL is missing");
+    int code = machine_announce(&o, &isa, &precision);
+    if (code == 0)
+        code = model_open(&m, a->model, &o);
+    if (code == 0) {
+        signals_catch(NULL);
+        code = evaluate(a, m, isa, precision);
+    }
+    bgpt_close(m);
+    return code;
+}
+
+const command command_eval = {
+    .name = "eval",
+    .summary = "score files: bgpt eval -m MODEL FOLDER",
+    .usage = "-m MODEL DATA... [options]",
+    .details = "Scores files: nats per symbol; reference BPB, the mean over all predicted symbols as in the paper, padding and end "
+               "included; and bits per byte, all bits spent on a file divided by its bytes, which is comparable with a compressor. "
+               "With --pairs the figures are those of the target file.\n\n"
+               "For a classifier (train --classify): for each file whether it is recognised, then recall and precision of each "
+               "label, the confusion matrix, accuracy and macro F1.",
+    .examples = "bgpt eval -m run/model.safetensors held-out/\n"
+                "bgpt eval -m run/model.safetensors held-out/ --pairs abc:mid --format=json",
+    ROWS_OF(eval_options),
+    .arguments_size = sizeof(eval_arguments),
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .operand_name = "DATA",
+    .run = run_eval,
+};

@@ -1,0 +1,265 @@
+/* bgpt train: from the typed options to the library's training run.  Which
+ * settings make sense together is checked here; their effect, the run folder
+ * and exact resumption are the library's. */
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/paths.h"
+#include "cli/signals.h"
+#include "cli/train_report.h"
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct train_arguments {
+    common common;
+    const char *run, *pairs, *init, *size, *licence;
+    text_list validation, meta;
+    bool classify, resume, force;
+    int loss, schedule;
+    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
+    uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit;
+    double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every;
+} train_arguments;
+
+#define AT(member) offsetof(train_arguments, member)
+#define HEADING(text) { NULL, 0, OPTION_HEADING, 0, 0, 0, NULL, NULL, text }
+
+static const option train_options[] = {
+    HEADING("Data"),
+    { "pairs", 0, OPTION_TEXT, AT(pairs), 0, 0, NULL, "A:B", "learn to convert files x.A into x.B (abc:mid), or both ways (abc+mid)" },
+    { "classify", 0, OPTION_FLAG, AT(classify), 0, 0, NULL, NULL,
+      "learn labels: of a file name, what stands before the first _, and the extension (Business_1.txt is Business.txt)" },
+    { "val", 0, OPTION_LIST, AT(validation), 0, 0, NULL, "DATA", "held-out files, never trained on; may be given several times" },
+    { "val-limit", 0, OPTION_COUNT, AT(validation_limit), 0, 4e9, "0", "N", "evaluate N held-out files at most; 0: all" },
+    { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt" },
+    { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
+    HEADING("Model"),
+    { "size", 0, OPTION_TEXT, AT(size), 0, 0, NULL, "NAME", "a named shape (--size list shows them); single numbers below change it" },
+    { "hidden", 0, OPTION_COUNT, AT(hidden), 64, 8192, NULL, "H", "width of the patch decoder, a multiple of 64" },
+    { "patch-layers", 0, OPTION_COUNT, AT(patch_layers), 1, 256, NULL, "L", "layers of the patch decoder" },
+    { "byte-layers", 0, OPTION_COUNT, AT(byte_layers), 1, 256, NULL, "L", "layers of the byte decoder" },
+    { "byte-hidden", 0, OPTION_COUNT, AT(byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" },
+    { "patches", 0, OPTION_COUNT, AT(patches), 3, 65536, NULL, "N", "context in patches" },
+    { "patch-size", 0, OPTION_COUNT, AT(patch_size), 1, 64, NULL, "P", "bytes of a patch" },
+    { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, "0", "X", "share of activations left out in training" },
+    { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model" },
+    { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
+    { "meta", 0, OPTION_LIST, AT(meta), 0, 0, NULL, "KEY=VALUE", "a fact to store in the model; may be given several times" },
+    HEADING("Length (the first that is reached; 1 epoch when none is given)"),
+    { "epochs", 0, OPTION_REAL, AT(epochs), 1e-6, 1e9, NULL, "E", "times through the data" },
+    { "steps", 0, OPTION_COUNT, AT(steps), 1, 1e15, NULL, "N", "updates of the weights" },
+    { "time", 0, OPTION_DURATION, AT(time), 1e-3, 1e10, NULL, "TIME", "as 90m, 2h30m or 45s" },
+    HEADING("Optimiser"),
+    { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, "8", "N", "files side by side" },
+    { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, "1", "N", "batches of a step" },
+    { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, "3e-4", "X", "learning rate" },
+    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, "0", "SHARE", "the cosine ends at this share of the learning rate" },
+    { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, "0.05", "X", "steps, or below 1 a share of the run, in which the rate rises" },
+    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, "cosine", "cosine|constant", "the rate after the warm-up" },
+    { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, "1", "X", "largest norm of the gradient; 0: any" },
+    { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, "0.01", "X", "AdamW's weight decay" },
+    { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, "0.9", "X", "AdamW's first memory" },
+    { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, "0.999", "X", "AdamW's second memory" },
+    HEADING("Run"),
+    { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },
+    { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run exactly; data and settings are those it was started with" },
+    { "force", 'f', OPTION_FLAG, AT(force), 0, 0, NULL, NULL, "replace a run that lies in the folder" },
+    { "eval-every", 0, OPTION_COUNT, AT(eval_every), 0, 1e15, NULL, "N", "steps between evaluations; 0: only at the end; without it, about ten in a run" },
+    { "save-every", 0, OPTION_DURATION, AT(save_every), 0, 1e10, "5m", "TIME", "time between checkpoints; 0: only at the end" },
+    { "keep", 0, OPTION_COUNT, AT(keep), 1, 1e6, "2", "N", "checkpoints kept" },
+};
+
+/* --- checks --------------------------------------------------------------------- */
+
+static int check_shape(const train_arguments *a)
+{
+    if (a->hidden % 64 != 0)
+        return usage_error("--hidden: %llu is not a multiple of 64", (unsigned long long)a->hidden);
+    if (a->byte_hidden % 64 != 0)
+        return usage_error("--byte-hidden: %llu is not a multiple of 64", (unsigned long long)a->byte_hidden);
+    bool shaped = a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size;
+    if (a->init != NULL && shaped)
+        return usage_error("--init takes the shape from its model: no other can be given beside it");
+    return 0;
+}
+
+static int check_arguments(const train_arguments *a)
+{
+    if (a->run == NULL || *a->run == '\0')
+        return usage_error("--out RUN is missing: where shall the run lie?");
+    if (!a->resume && a->common.operand_count == 0)
+        return usage_error("DATA is missing; usage: bgpt train DATA... --out RUN");
+    if (a->resume && a->common.operand_count == 0 && !is_folder(a->run))
+        return fail(BGPT_ERR_NOT_FOUND, "%s: there is no run to continue", a->run);
+    if (a->resume && a->force)
+        return usage_error("--resume continues a run, -f replaces it: only one can be meant");
+    if (a->classify && a->pairs != NULL)
+        return usage_error("--classify and --pairs cannot be given together");
+    if (a->loss == 1 && a->pairs == NULL && !a->resume)
+        return usage_error("--loss target is about pairs: --pairs is missing");
+    return check_shape(a);
+}
+
+/* --- from typed options to the library's struct ------------------------------------- */
+
+/* A resumed run keeps its own settings: what was not typed stays zero, which
+ * the library takes for "as before". */
+static bool kept(const train_arguments *a, size_t target)
+{
+    return a->resume && !option_given(&a->common, target);
+}
+
+#define SETTING(member) (kept(a, AT(member)) ? 0 : a->member)
+/* Settings whose typed zero means off, which the library writes as -1. */
+#define SETTING_OR_OFF(member) (kept(a, AT(member)) ? 0 : a->member == 0 ? -1 : a->member)
+
+static void fill_shape(const train_arguments *a, bgpt_config *c)
+{
+    const struct { uint64_t from; uint32_t *to; } rows[] = {
+        { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
+        { a->byte_hidden, &c->byte_hidden }, { a->patches, &c->patches },       { a->patch_size, &c->patch_size },
+    };
+    if (a->hidden != 0)
+        c->byte_hidden = 0; /* follows the new width, unless given as well */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (rows[i].from != 0)
+            *rows[i].to = (uint32_t)rows[i].from;
+    }
+}
+
+static int fill(const train_arguments *a, bgpt_train *t)
+{
+    bgpt_error error = { 0 };
+    *t = (bgpt_train){
+        .data = { a->common.operands, a->common.operand_count, a->pairs },
+        .validation = { a->validation.items, a->validation.count, a->pairs },
+        .out = a->run, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
+        .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
+        .batch = (uint32_t)SETTING(batch), .accumulate = (uint32_t)SETTING(accumulate),
+        .lr = SETTING(lr), .min_lr = a->min_lr, .schedule = a->schedule == 1 ? BGPT_CONSTANT : BGPT_COSINE,
+        .warmup = SETTING_OR_OFF(warmup), .clip = SETTING_OR_OFF(clip), .weight_decay = SETTING_OR_OFF(weight_decay),
+        .beta1 = SETTING(beta1), .beta2 = SETTING(beta2), .dropout = a->dropout,
+        .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .seed = a->common.seed,
+        .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
+        .save_every = a->save_every == 0 ? -1 : a->save_every,
+        .keep = (uint32_t)a->keep, .val_limit = (uint32_t)a->validation_limit,
+        .progress = report_progress, .notice = notice_hook,
+    };
+    if (a->size != NULL && bgpt_size(a->size, &t->config, &error) != BGPT_OK)
+        return fail_with(&error);
+    fill_shape(a, &t->config);
+    return 0;
+}
+
+/* key, value, key, value, ..., NULL.  The texts after "=" are the typed ones;
+ * the keys before it are copies in *keys. */
+static int fill_metadata(const train_arguments *a, const char ***list, char ***keys)
+{
+    size_t n = 0;
+    *list = calloc(2 * a->meta.count + 3, sizeof **list);
+    *keys = calloc(a->meta.count + 1, sizeof **keys);
+    if (*list == NULL || *keys == NULL)
+        return fail(BGPT_ERR_MEMORY, "out of memory");
+    if (a->licence != NULL) {
+        (*list)[n++] = "licence";
+        (*list)[n++] = a->licence;
+    }
+    for (size_t i = 0; i < a->meta.count; i++) {
+        const char *text = a->meta.items[i], *equals = strchr(text, '=');
+        if (equals == NULL || equals == text)
+            return usage_error("--meta: not KEY=VALUE: %s", text);
+        (*keys)[i] = strndup(text, (size_t)(equals - text));
+        if ((*keys)[i] == NULL)
+            return fail(BGPT_ERR_MEMORY, "out of memory");
+        (*list)[n++] = (*keys)[i];
+        (*list)[n++] = equals + 1;
+    }
+    return 0;
+}
+
+/* --- the run --------------------------------------------------------------------------- */
+
+static int list_sizes(void)
+{
+    const char *name;
+    for (size_t i = 0; (name = bgpt_size_name(i)) != NULL; i++)
+        out("%-8s  %s\n", name, bgpt_size_about(i));
+    return 0;
+}
+
+/* The library refuses as well, in words that know nothing of options. */
+static int check_folder(const train_arguments *a)
+{
+    char *config = path_join(a->run, "config.json");
+    int code = 0;
+    if (config != NULL && is_file(config) && !a->resume && !a->force)
+        code = usage_error("%s holds a run already: --resume continues it, -f replaces it", a->run);
+    free(config);
+    return code;
+}
+
+static int train(const train_arguments *a, bgpt_train *t)
+{
+    bgpt_options o = machine_options(&a->common);
+    bgpt_error error = { 0 };
+    char *model = path_join(a->run, "model.safetensors");
+    train_report report = { .run = a->run, .model = model };
+    int code = model == NULL ? fail(BGPT_ERR_MEMORY, "out of memory") : machine_announce(&o, NULL, NULL);
+    if (code == 0) {
+        t->ctx = &report;
+        signals_catch(output_quiet() ? NULL : "bgpt: stopping: the step is being finished and saved (a second signal ends at once)\n");
+        bgpt_status status = bgpt_train_run(t, &o, &error);
+        if (status == BGPT_OK)
+            report_summary(&report, a->common.json);
+        else if (status == BGPT_ERR_INTERRUPTED)
+            code = fail(status, "interrupted at step %llu, all is saved; to continue: bgpt train --resume --out %s",
+                        (unsigned long long)report.last.step, a->run);
+        else
+            code = fail_with(&error);
+    }
+    free(model);
+    return code;
+}
+
+static int run_train(void *arguments)
+{
+    const train_arguments *a = arguments;
+    const char **metadata = NULL;
+    char **keys = NULL;
+    bgpt_train t;
+    if (a->size != NULL && strcmp(a->size, "list") == 0)
+        return list_sizes();
+    int code = check_arguments(a);
+    if (code == 0)
+        code = check_folder(a);
+    if (code == 0)
+        code = fill(a, &t);
+    if (code == 0)
+        code = fill_metadata(a, &metadata, &keys);
+    if (code == 0) {
+        t.metadata = metadata;
+        code = train(a, &t);
+    }
+    for (size_t i = 0; keys != NULL && i < a->meta.count; i++)
+        free(keys[i]);
+    free(keys);
+    free(metadata);
+    return code;
+}
+
+const command command_train = {
+    .name = "train",
+    .summary = "learn from files: bgpt train FOLDER --out RUN",
+    .usage = "DATA... --out RUN [options]",
+    .details = "Trains a model on any files: DATA is any mix of files, folders (walked) and @list.txt (a path a line). The run "
+               "folder gets model.safetensors (the best by held-out data, else the last), checkpoints, log.jsonl and config.json.\n\n"
+               "Ctrl-C or SIGTERM finishes the step, saves, and ends with code 75; a second one ends at once. --resume goes on "
+               "from the last checkpoint and gives the same model as a run that was never interrupted, after kill -9 too.",
+    .examples = "bgpt train tunes/ --val held-out/ --time 90m --out run\n"
+                "bgpt train tunes/ --pairs abc+mid --loss target --epochs 32 --out run\n"
+                "bgpt train news/ --classify --init pretrained.safetensors --out run\n"
+                "bgpt train --resume --out run",
+    ROWS_OF(train_options),
+    .arguments_size = sizeof(train_arguments),
+    .max_operands = SIZE_MAX,
+    .run = run_train,
+};

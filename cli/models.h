@@ -1,0 +1,22 @@
+/* Opening a model for a command, and what its metadata says to people. */
+#ifndef BGPT_CLI_MODELS_H
+#define BGPT_CLI_MODELS_H
+
+#include "cli/command.h"
+
+/* The -m option, for the rows of a command. */
+#define MODEL_ROW(type) \
+    { "model", 'm', OPTION_TEXT, offsetof(type, model), 0, 0, NULL, "MODEL", "the model file (required)" }
+
+/* 0 and the model, to be closed; or the exit code after a sentence.  path may
+ * be NULL: the option was forgotten. */
+int model_open(bgpt_model **m, const char *path, const bgpt_options *o);
+
+/* The metadata value of a key, or NULL. */
+const char *model_fact(const bgpt_model *m, const char *key);
+
+/* Refuse a format that the model has not been trained on, with a sentence that
+ * lists those it knows.  A model that does not say takes any. */
+int model_check_extension(const bgpt_model *m, const char *path, const char *extension);
+
+#endif

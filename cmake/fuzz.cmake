@@ -1,0 +1,20 @@
+# The libFuzzer targets: fuzz/fuzz_NAME.c is one program, fuzz/corpus/NAME its
+# seeds.  With -DBGPT_FUZZ=ON (clang) the whole library is built for them: with
+# coverage, AddressSanitizer and UndefinedBehaviourSanitizer.
+if(BGPT_FUZZ)
+  if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "BGPT_FUZZ needs clang: add -DCMAKE_C_COMPILER=clang")
+  endif()
+  target_compile_options(bgpt_objects PRIVATE -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(bgpt_static INTERFACE -fsanitize=address,undefined)
+  file(GLOB FUZZ_SOURCES CONFIGURE_DEPENDS fuzz/fuzz_*.c)
+  file(GLOB FUZZ_SUPPORT CONFIGURE_DEPENDS fuzz/support*.c)
+  foreach(source ${FUZZ_SOURCES})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source} ${FUZZ_SUPPORT})
+    target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
+    target_link_libraries(${name} PRIVATE bgpt_static)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endforeach()
+endif()

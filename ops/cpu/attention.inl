@@ -1,0 +1,169 @@
+/* Causal attention, forward.
+ *
+ * For one (segment, head): K^T goes into panels, then six query rows at a
+ * time: scores by the product kernel against all keys the last of the six may
+ * see, softmax per row with later keys exactly 0, and the product with V,
+ * which is read where it lies.  The division by the softmax's sum comes last, on 64
+ * numbers instead of on all keys. */
+
+/* sqrt(64) = 8 */
+#define ATTENTION_SCALE 0.125f
+
+enum {
+    HEAD_VECTORS = BG_HEAD / VW,
+    /* segments at most this long are bundled, all heads to one task, so that a
+     * row's 3C values are used while they are in the cache */
+    SHORT_SEGMENT = 64,
+    BUNDLE_ROWS = 128
+};
+
+typedef struct attention_work {
+    bg_backend *be;
+    const float *qkv, *out_in, *dout; /* (R,3C), (R,C), (R,C) */
+    float *out, *dqkv, *lse;          /* (R,C), (R,3C), (R,A) */
+    const bg_segments *s;
+    const bg_dropout *drop;
+    size_t C, heads, qkv_row, out_row, bundle; /* bundle: segments of a task, 0 = one (segment, head) */
+} attention_work;
+
+AI void segment_at(const bg_segments *s, size_t i, size_t *first, size_t *length)
+{
+    *first = s->start ? s->start[i] : i * s->length;
+    *length = s->start ? s->start[i + 1] - s->start[i] : s->length;
+}
+
+/* Scratch of both directions: keys (and values) as panels, rows of scores. */
+AI size_t score_row(size_t longest) { return panel_columns(longest) + 16; }
+AI size_t transposed_floats(size_t longest) { return panel_columns(longest) * BG_HEAD; }
+
+AI size_t attention_scratch(size_t longest)
+{
+    return transposed_floats(longest) + TILE_MR * (score_row(longest) + DROP_COLUMNS + BG_HEAD);
+}
+
+/* (n,64) rows as panels of the transpose, in whole vectors: columns beyond n are zeros. */
+static void pack_heads(float *panels, const float *x, size_t x_row, size_t n)
+{
+    for (size_t i = 0; i < n; i += VW) {
+        float *panel = panels + i / TILE_NR * TILE_NR * BG_HEAD + i % TILE_NR;
+        for (size_t d = 0; d < BG_HEAD; d += VW) {
+            vf t[VW];
+            UNROLL for (int r = 0; r < VW; r++)
+                t[r] = i + r < n ? vload(x + (i + r) * x_row + d) : vzero();
+            vtranspose(t);
+            UNROLL for (int r = 0; r < VW; r++)
+                vstore(panel + (d + r) * TILE_NR, t[r]);
+        }
+    }
+}
+
+AI operand by_rows(const float *p, size_t row) { return (operand){ p, row, 1 }; }
+AI operand by_columns(const float *p, size_t row) { return (operand){ p, 1, row }; }
+/* A plain matrix as the second factor, and packed panels of depth 64. */
+AI operand plain_panels(const float *p, size_t row) { return (operand){ p, TILE_NR, row }; }
+AI operand packed_panels(const float *p) { return (operand){ p, (size_t)TILE_NR * BG_HEAD, TILE_NR }; }
+
+/* One block of mr <= 6 queries at position `at` of a sequence against its keys
+ * 0 .. at + mr - 1.  Shared by attention() and attention_cached(), which so
+ * give the same bits. */
+typedef struct query_block {
+    const float *q;
+    operand keys, values;
+    float *out, *lse;
+    size_t q_row, out_row, lse_row, at, mr;
+    const bg_dropout *drop;
+    uint64_t drop_row; /* of the first query */
+    uint32_t head;
+} query_block;
+
+static void drop_scores(const query_block *b, float *p, size_t r, size_t n)
+{
+    float factor[DROP_COLUMNS];
+    mask_maker m = mask_open(b->drop);
+    for (size_t c = 0; c < n; c += DROP_COLUMNS) {
+        mask_64(&m, factor, bg_drop_index(b->drop, b->drop_row + r), (b->head << BG_DROP_HEAD_SHIFT) + (uint32_t)(c / BG_DROP_GROUP));
+        for (size_t i = 0; i < DROP_COLUMNS && c + i < n; i += VW)
+            vstore(p + c + i, vload(p + c + i) * vload(factor + i));
+    }
+}
+
+static void attend(const query_block *b, float *scores, size_t row, float *mixed)
+{
+    size_t limit = b->at + b->mr, vectors = count_vectors(limit);
+    float inverse[TILE_MR];
+    small_product(b->mr, vectors, BG_HEAD, by_rows(b->q, b->q_row), b->keys, scores, row, 0);
+    for (size_t r = 0; r < b->mr; r++) {
+        float *p = scores + r * row;
+        size_t n = b->at + r + 1;
+        float max = row_max(p, n), sum = row_exp(p, n, max, ATTENTION_SCALE);
+        inverse[r] = 1.0f / sum;
+        if (b->lse)
+            b->lse[r * b->lse_row] = max * ATTENTION_SCALE + logf(sum);
+        if (b->drop)
+            drop_scores(b, p, r, n);
+        zero_from(p, count_vectors(n) * VW, vectors * VW);
+    }
+    small_product(b->mr, HEAD_VECTORS, limit, by_rows(scores, row), b->values, mixed, BG_HEAD, 0);
+    for (size_t r = 0; r < b->mr; r++)
+        for (size_t d = 0; d < BG_HEAD; d += VW)
+            vstore(b->out + r * b->out_row + d, vload(mixed + r * BG_HEAD + d) * inverse[r]);
+}
+
+static void attention_head(const attention_work *w, size_t first, size_t length, size_t head, float *scratch)
+{
+    const float *q = w->qkv + first * w->qkv_row + head * BG_HEAD, *k = q + w->C, *v = k + w->C;
+    float *keys = scratch, *mixed = keys + transposed_floats(length), *scores = mixed + TILE_MR * BG_HEAD;
+    pack_heads(keys, k, w->qkv_row, length);
+    query_block b = {
+        .keys = packed_panels(keys), .values = plain_panels(v, w->qkv_row),
+        .q_row = w->qkv_row, .out_row = w->out_row, .lse_row = w->heads, .drop = w->drop, .head = (uint32_t)head,
+    };
+    for (size_t r = 0; r < length; r += b.mr) {
+        b.at = r;
+        b.mr = tile_rows(length - r);
+        b.q = q + r * w->qkv_row;
+        b.out = w->out + (first + r) * w->out_row + head * BG_HEAD;
+        b.lse = w->lse ? w->lse + (first + r) * w->heads + head : NULL;
+        b.drop_row = first + r;
+        attend(&b, scores, score_row(length), mixed);
+    }
+}
+
+/* Run `fn` for every (segment, head) of a task. */
+typedef void head_fn(const attention_work *w, size_t first, size_t length, size_t head, float *scratch);
+
+AI void each_head(const attention_work *w, size_t task, unsigned thread, head_fn *fn)
+{
+    float *scratch = scratch_of(w->be, thread);
+    size_t first, length;
+    if (w->bundle == 0) {
+        segment_at(w->s, task / w->heads, &first, &length);
+        fn(w, first, length, task % w->heads, scratch);
+        return;
+    }
+    size_t begin = task * w->bundle, end = task_end(begin, w->bundle, w->s->S);
+    for (size_t i = begin; i < end; i++) {
+        segment_at(w->s, i, &first, &length);
+        for (size_t head = 0; head < w->heads; head++)
+            fn(w, first, length, head, scratch);
+    }
+}
+
+static void run_attention(attention_work *w, bg_task *task)
+{
+    size_t longest = w->s->start ? w->s->longest : w->s->length;
+    assert(longest <= ((bg_cpu *)w->be)->limits.max_segment);
+    w->bundle = longest <= SHORT_SEGMENT ? BUNDLE_ROWS / (longest ? longest : 1) : 0;
+    w->heads = w->C / BG_HEAD;
+    w->qkv_row = act_stride(3 * w->C);
+    w->out_row = act_stride(w->C);
+    bg_pool_run(w->be->pool, task, w, w->bundle ? count_tasks(w->s->S, w->bundle) : w->s->S * w->heads);
+}
+
+static void attention_task(void *arg, size_t task, unsigned thread) { each_head(arg, task, thread, attention_head); }
+
+static void attention(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, size_t C, const bg_dropout *drop)
+{
+    attention_work w = { .be = be, .qkv = qkv, .out = out, .lse = lse, .s = s, .C = C, .drop = bg_drop_on(drop) ? drop : NULL };
+    run_attention(&w, attention_task);
+}

@@ -1,0 +1,102 @@
+/* The byte decoder's input: a patch's feature at position 0, the embedding of
+ * the symbol before at the others, plus positions; back, and one step of it. */
+
+typedef struct byte_work {
+    float *x, *dwte, *dwpe;
+    const float *dx, *wte, *wpe;
+    const act *feature;
+    act *dfeature;
+    const uint32_t *src, *token_row, *pos;
+    const uint16_t *tokens;
+    size_t R, P, C, row, feature_row, per_task;
+} byte_work;
+
+AI const uint16_t *byte_tokens(const byte_work *w, size_t r) { return w->tokens + (w->token_row ? w->token_row[r] : r) * w->P; }
+
+AI const act *byte_feature(const byte_work *w, size_t r) { return w->feature + (w->src ? w->src[r] : r) * w->feature_row; }
+
+/* x = a + b, b an activation or a parameter row; both may end inside a vector. */
+AI void add_feature(float *x, const act *feature, const float *position, size_t C)
+{
+    for (size_t i = 0; i < C; i += VW)
+        vstore(x + i, aload(feature + i) + row_vector(position, i, C));
+}
+
+AI void add_embedding(float *x, const float *embedding, const float *position, size_t C)
+{
+    for (size_t i = 0; i < C; i += VW)
+        vstore(x + i, row_vector(embedding, i, C) + row_vector(position, i, C));
+}
+
+static void byte_embed_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        float *x = w->x + r * w->P * w->row;
+        const uint16_t *tokens = byte_tokens(w, r);
+        add_feature(x, byte_feature(w, r), w->wpe, w->C);
+        for (size_t i = 1; i < w->P; i++)
+            add_embedding(x + i * w->row, w->wte + tokens[i - 1] * w->C, w->wpe + i * w->C, w->C);
+    }
+}
+
+static void byte_embed(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, const float *wte, const float *wpe, size_t R, size_t P, size_t C)
+{
+    byte_work w = {
+        .x = x, .feature = feature, .src = src, .tokens = tokens, .token_row = token_row, .wte = wte, .wpe = wpe,
+        .R = R, .P = P, .C = C, .row = float_stride(C), .feature_row = act_stride(C), .per_task = 8,
+    };
+    bg_pool_run(be->pool, byte_embed_task, &w, count_tasks(R, w.per_task));
+}
+
+/* A range of columns, all rows in order; see patch_embed.inl. */
+static void byte_embed_back_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++) {
+        const float *dx = w->dx + r * w->P * w->row + c;
+        const uint16_t *tokens = byte_tokens(w, r);
+        act *feature = w->dfeature + (w->src ? w->src[r] : r) * w->feature_row + c;
+        for (size_t i = 0; i < n; i += VW)
+            astore(feature + i, vload(dx + i));
+        add_columns(w->dwpe + c, dx, n);
+        for (size_t i = 1; i < w->P; i++) {
+            dx += w->row;
+            add_columns(w->dwte + tokens[i - 1] * w->C + c, dx, n);
+            add_columns(w->dwpe + i * w->C + c, dx, n);
+        }
+    }
+}
+
+static void byte_embed_back(bg_backend *be, void *dfeature, float *dwte, float *dwpe, const float *dx, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = {
+        .dfeature = dfeature, .dwte = dwte, .dwpe = dwpe, .dx = dx, .src = src, .tokens = tokens, .token_row = token_row,
+        .R = R, .P = P, .C = C, .row = float_stride(C), .feature_row = act_stride(C),
+    };
+    bg_pool_run(be->pool, byte_embed_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+}
+
+static void byte_step_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        const float *position = w->wpe + w->pos[r] * w->C;
+        if (w->pos[r])
+            add_embedding(w->x + r * w->row, w->wte + w->tokens[r] * w->C, position, w->C);
+        else
+            add_feature(w->x + r * w->row, byte_feature(w, r), position, w->C);
+    }
+}
+
+static void byte_embed_step(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *token, const uint32_t *pos, const float *wte, const float *wpe, size_t R, size_t C)
+{
+    byte_work w = {
+        .x = x, .feature = feature, .src = src, .tokens = token, .pos = pos, .wte = wte, .wpe = wpe,
+        .R = R, .C = C, .row = float_stride(C), .feature_row = act_stride(C), .per_task = 64,
+    };
+    bg_pool_run(be->pool, byte_step_task, &w, count_tasks(R, w.per_task));
+}

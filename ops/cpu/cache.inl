@@ -1,0 +1,76 @@
+/* Attention over a key/value cache, for generation.
+ *
+ * Layout: for each slot and head K^T in panels, as attention() packs
+ * them, (panels of length, 64, TILE_NR), then V (length, 64).  So the product
+ * kernel sees what it sees without a cache, and the bits agree. */
+
+typedef struct cache_work {
+    bg_backend *be;
+    const float *qkv;
+    float *out, *cache;
+    const uint32_t *slot, *pos;
+    size_t R, C, length, qkv_row, out_row;
+} cache_work;
+
+AI size_t cache_head_floats(size_t length) { return (panel_columns(length) + length) * BG_HEAD; }
+
+static size_t cache_bytes(bg_backend *be, size_t slots, size_t length, size_t C)
+{
+    return slots * (C / BG_HEAD) * cache_head_floats(length) * sizeof(float);
+}
+
+AI float *cache_keys(const cache_work *w, size_t r, size_t head)
+{
+    return w->cache + (w->slot[r] * (w->C / BG_HEAD) + head) * cache_head_floats(w->length);
+}
+
+static void cache_append(const cache_work *w, size_t r, size_t head)
+{
+    const float *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD;
+    float *keys = cache_keys(w, r, head), *values = keys + panel_columns(w->length) * BG_HEAD;
+    size_t at = w->pos[r];
+    assert(at < w->length);
+    float *column = keys + at / TILE_NR * TILE_NR * BG_HEAD + at % TILE_NR;
+    for (size_t d = 0; d < BG_HEAD; d++)
+        column[d * TILE_NR] = k[d];
+    memcpy(values + at * BG_HEAD, k + w->C, BG_HEAD * sizeof(float));
+}
+
+/* Rows from r on that follow each other in one slot make one block of queries. */
+static size_t run_of_rows(const cache_work *w, size_t r)
+{
+    size_t n = 1;
+    while (n < TILE_MR && r + n < w->R && w->slot[r + n] == w->slot[r] && w->pos[r + n] == w->pos[r] + n)
+        n++;
+    return n;
+}
+
+/* All rows of one head: no head looks at another's cache, so appending needs no
+ * barrier before attending. */
+static void cache_task(void *arg, size_t head, unsigned thread)
+{
+    const cache_work *w = arg;
+    float *mixed = scratch_of(w->be, thread), *scores = mixed + TILE_MR * BG_HEAD;
+    for (size_t r = 0; r < w->R; r++)
+        cache_append(w, r, head);
+    for (size_t r = 0, n; r < w->R; r += n) {
+        n = run_of_rows(w, r);
+        const float *keys = cache_keys(w, r, head);
+        query_block b = {
+            .q = w->qkv + r * w->qkv_row + head * BG_HEAD, .q_row = w->qkv_row,
+            .keys = packed_panels(keys), .values = plain_panels(keys + panel_columns(w->length) * BG_HEAD, BG_HEAD),
+            .out = w->out + r * w->out_row + head * BG_HEAD, .out_row = w->out_row, .at = w->pos[r], .mr = n,
+        };
+        attend(&b, scores, score_row(w->length), mixed);
+    }
+}
+
+static void attention_cached(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C)
+{
+    assert(length <= ((bg_cpu *)be)->limits.max_segment);
+    cache_work w = {
+        .be = be, .qkv = qkv, .out = out, .cache = cache, .slot = slot, .pos = pos,
+        .R = R, .C = C, .length = length, .qkv_row = act_stride(3 * C), .out_row = act_stride(C),
+    };
+    bg_pool_run(be->pool, cache_task, &w, C / BG_HEAD);
+}

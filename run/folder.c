@@ -1,0 +1,166 @@
+/* Names in a run folder: which there are, which go.
+ * Refuses to touch any name that a run does not write itself. */
+#include "run/folder.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void bg_notify(bg_notice *notice, void *ctx, const char *format, ...)
+{
+    char text[BG_ERROR_TEXT];
+    va_list args;
+    if (!notice)
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    notice(ctx, text);
+}
+
+char *bg_folder_path(const bg_sys *sys, const char *folder, const char *name)
+{
+    return bg_asprintf(sys, "%s/%s", folder, name);
+}
+
+char *bg_checkpoint_path(const bg_sys *sys, const char *folder, uint64_t step)
+{
+    return bg_asprintf(sys, "%s/checkpoint-%llu.safetensors", folder, (unsigned long long)step);
+}
+
+bg_status bg_fail_path(bg_error *err, const char *folder)
+{
+    return bg_fail_memory(err, "the name of a file in the run folder", strlen(folder) + 64);
+}
+
+/* --- walking ------------------------------------------------------------------ */
+
+typedef bg_status visit(void *ctx, const char *name, bg_error *err);
+
+/* Call fn for every name in the folder; a folder that does not exist is empty. */
+static bg_status walk(const bg_sys *sys, const char *folder, visit *fn, void *ctx, bg_error *err)
+{
+    char name[256];
+    int more;
+    void *dir = sys->opendir(sys->ctx, folder);
+    if (!dir)
+        return errno == ENOENT ? BG_OK : bg_fail_errno(err, 1, "%s: cannot read the folder", folder);
+    bg_status s = BG_OK;
+    while (s == BG_OK && (more = sys->readdir(sys->ctx, dir, name)) != 0)
+        s = more < 0 ? bg_fail_errno(err, 1, "%s: cannot read the folder", folder) : fn(ctx, name, err);
+    sys->closedir(sys->ctx, dir);
+    return s;
+}
+
+/* Is it the name of a checkpoint, exactly as we write it? */
+static int checkpoint_step(const char *name, uint64_t *step)
+{
+    static const char before[] = "checkpoint-", after[] = ".safetensors";
+    char *end;
+    if (strncmp(name, before, sizeof before - 1) != 0)
+        return 0;
+    name += sizeof before - 1;
+    if (*name < '0' || *name > '9' || strlen(name) > 40)
+        return 0;
+    errno = 0;
+    *step = strtoull(name, &end, 10);
+    return errno == 0 && strcmp(end, after) == 0;
+}
+
+typedef struct step_list {
+    const bg_sys *sys;
+    uint64_t *steps;
+    size_t count, capacity;
+} step_list;
+
+static bg_status add_step(void *ctx, const char *name, bg_error *err)
+{
+    step_list *l = ctx;
+    uint64_t step;
+    if (!checkpoint_step(name, &step))
+        return BG_OK;
+    BG_TRY(bg_grow(l->sys, (void **)&l->steps, &l->capacity, l->count + 1, sizeof *l->steps, err));
+    size_t at = l->count++;
+    for (; at > 0 && l->steps[at - 1] > step; at--)
+        l->steps[at] = l->steps[at - 1];
+    l->steps[at] = step;
+    return BG_OK;
+}
+
+bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *sys, const char *folder, bg_error *err)
+{
+    step_list l = { sys, NULL, 0, 0 };
+    *steps = NULL;
+    *count = 0;
+    bg_status s = walk(sys, folder, add_step, &l, err);
+    if (s != BG_OK) {
+        bg_free(sys, l.steps);
+        return s;
+    }
+    *steps = l.steps;
+    *count = l.count;
+    return BG_OK;
+}
+
+bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_error *err)
+{
+    uint64_t *steps;
+    size_t count;
+    BG_TRY(bg_folder_checkpoints(&steps, &count, sys, folder, err));
+    bg_free(sys, steps);
+    char *config = bg_folder_path(sys, folder, "config.json");
+    if (!config)
+        return bg_fail_path(err, folder);
+    *has = count > 0 || bg_exists(sys, config);
+    bg_free(sys, config);
+    return BG_OK;
+}
+
+/* --- removing ------------------------------------------------------------------ */
+
+typedef struct removal {
+    const bg_sys *sys;
+    const char *folder;
+    int run; /* also the run's finished files */
+} removal;
+
+static int is_ours(const char *name, int run)
+{
+    static const char *const written[] = { "model.safetensors", "config.json", "checkpoint-" };
+    uint64_t step;
+    if (strstr(name, ".tmp-"))
+        for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
+            if (strncmp(name, written[i], strlen(written[i])) == 0)
+                return 1;
+    return run && (checkpoint_step(name, &step) || strcmp(name, "model.safetensors") == 0 || strcmp(name, "log.jsonl") == 0);
+}
+
+static bg_status remove_ours(void *ctx, const char *name, bg_error *err)
+{
+    removal *r = ctx;
+    if (!is_ours(name, r->run))
+        return BG_OK;
+    char *path = bg_folder_path(r->sys, r->folder, name);
+    if (!path)
+        return bg_fail_path(err, r->folder);
+    int failed = r->sys->unlink(r->sys->ctx, path) < 0;
+    bg_status s = failed && r->run ? bg_fail_errno(err, 0, "%s: cannot remove the run that is to be replaced", path) : BG_OK;
+    bg_free(r->sys, path);
+    return s;
+}
+
+bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err)
+{
+    removal r = { sys, folder, 0 };
+    return walk(sys, folder, remove_ours, &r, err);
+}
+
+bg_status bg_folder_remove_run(const bg_sys *sys, const char *folder, bg_error *err)
+{
+    removal r = { sys, folder, 1 };
+    return walk(sys, folder, remove_ours, &r, err);
+}

@@ -1,0 +1,28 @@
+/* The files of a run folder, and notices about them. */
+#ifndef BG_RUN_FOLDER_H
+#define BG_RUN_FOLDER_H
+
+#include "base/sys.h"
+
+typedef void bg_notice(void *ctx, const char *sentence);
+/* One formatted sentence for a callback that may be NULL. */
+void bg_notify(bg_notice *notice, void *ctx, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* FOLDER/NAME, NULL without memory; released with bg_free(). */
+char *bg_folder_path(const bg_sys *sys, const char *folder, const char *name);
+/* FOLDER/checkpoint-STEP.safetensors, likewise. */
+char *bg_checkpoint_path(const bg_sys *sys, const char *folder, uint64_t step);
+bg_status bg_fail_path(bg_error *err, const char *folder);
+
+/* Steps of the checkpoints in a folder, ascending; a missing folder has none.
+ * The caller frees *steps. */
+bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *sys, const char *folder, bg_error *err);
+
+/* Does the folder hold a run: its settings or a checkpoint? */
+bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_error *err);
+/* Remove what killed programs left half-written ("NAME.tmp-..."). */
+bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err);
+/* Remove a run: checkpoints, model and log.  config.json stays to be replaced. */
+bg_status bg_folder_remove_run(const bg_sys *sys, const char *folder, bg_error *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* Threads and back end of a run, sized for a model's shape.
+ * Refuses unknown or missing levels and more threads than the pool allows;
+ * never falls back to another level than the one that was asked for. */
+#include "run/machine.h"
+
+#include "data/batch.h"
+
+#include <string.h>
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+/* The widest product of either decoder is its feed-forward layer, 4 widths;
+ * the longest causal sequence is a file's patches or a patch's bytes. */
+static bg_limits limits_of(const bg_config *c)
+{
+    uint32_t width = larger(c->hidden, c->byte_hidden);
+    bg_limits l;
+    l.max_width = larger(larger(4 * width, BG_VOCAB), c->classes);
+    l.max_segment = larger(c->patches, c->patch_size + 1);
+    return l;
+}
+
+bg_status bg_machine_open(bg_machine *m, const bg_machine_options *o, const bg_config *c, bg_error *err)
+{
+    memset(m, 0, sizeof *m);
+    m->sys = o->sys ? o->sys : bg_sys_default();
+    bg_isa isa;
+    BG_TRY(bg_isa_pick(&isa, o->isa, err));
+    BG_TRY(bg_pool_open(&m->pool, m->sys, o->threads, err));
+    bg_limits limits = limits_of(c);
+    bg_status s = bg_cpu_open(&m->be, m->sys, m->pool, isa, !o->fp32, &limits, err);
+    if (s != BG_OK)
+        bg_machine_close(m);
+    return s;
+}
+
+void bg_machine_close(bg_machine *m)
+{
+    if (m->be)
+        bg_backend_close(m->be);
+    if (m->pool)
+        bg_pool_close(m->pool);
+    m->be = NULL;
+    m->pool = NULL;
+}

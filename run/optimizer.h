@@ -1,0 +1,24 @@
+/* AdamW over a model's flat buffers. */
+#ifndef BG_RUN_OPTIMIZER_H
+#define BG_RUN_OPTIMIZER_H
+
+#include "model/model.h"
+#include "run/settings.h"
+
+typedef struct bg_optimizer {
+    bg_model *model; /* borrowed */
+    float *m, *v;    /* moments, back end memory, laid out as the weights */
+} bg_optimizer;
+
+/* Zero moments for a model opened for training. */
+bg_status bg_optimizer_open(bg_optimizer *o, bg_model *model, bg_error *err);
+void bg_optimizer_close(bg_optimizer *o); /* safe on a zeroed struct */
+
+/* Euclidean norm of the whole gradient. */
+double bg_optimizer_norm(const bg_optimizer *o);
+/* One update; `update` is 1 for the first.  norm is that of the gradient, for clipping. */
+void bg_optimizer_update(bg_optimizer *o, const bg_settings *s, double lr, double norm, uint64_t update);
+/* Are all weights and moments finite? */
+int bg_optimizer_finite(const bg_optimizer *o);
+
+#endif

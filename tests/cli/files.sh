@@ -1,0 +1,76 @@
+# Files that are missing, wrong, in the way, or cannot be written.  No input
+# may be lost and nothing half-written may stay.
+
+refuse 3 "no-such-model" "$BGPT" info no-such-model
+refuse 3 "no-such-model" "$BGPT" generate -q -m no-such-model --ext abc -o x.abc
+refuse 3 "no-such-data" "$BGPT" eval -q --format=json -m "$MODEL" no-such-data
+refuse 3 "no-such-data" "$BGPT" train no-such-data --out r -q
+mkdir -p empty
+refuse 3 "empty" "$BGPT" eval -q --format=json -m "$MODEL" empty
+refuse 3 "empty" "$BGPT" train empty --out r -q
+refuse 3 "no-such-prompt" "$BGPT" generate -q -m "$MODEL" --ext abc --prompt no-such-prompt -o x.abc
+missing x.abc
+
+# Not a model: text, nothing, a folder, one cut short.
+echo "X:1" >text.abc
+: >nothing
+head -c 100000 "$MODEL" >cut.safetensors
+for file in text.abc nothing empty cut.safetensors; do
+    refuse 3 "$file" "$BGPT" info "$file"
+done
+refuse 3 "$TUNE" "$BGPT" import "$TUNE" imported.safetensors
+missing imported.safetensors
+
+# What is in the way stays, unless -f says otherwise.
+echo "mine" >kept
+cp kept copy
+refuse 2 "kept" "$BGPT" generate -q -m "$MODEL" --ext abc -o kept
+same_file kept copy
+refuse 2 "kept" "$BGPT" convert -q -m "$MODEL" "$TUNE" kept --to mid
+same_file kept copy
+refuse 2 "kept" "$BGPT" import "$FIXTURES/model.pth" kept
+same_file kept copy
+refuse 2 "kept" "$BGPT" export "$MODEL" kept
+same_file kept copy
+cp "$MODEL" model.copy
+refuse 2 "would replace the input" "$BGPT" export -f model.copy model.copy
+same_file model.copy "$MODEL"
+mkdir -p taken
+cp kept taken/0002.abc
+refuse 2 "0002.abc" "$BGPT" generate -q -m "$MODEL" --ext abc -n 3 -o taken
+same_file kept taken/0002.abc
+missing taken/0001.abc
+
+# An output that is an input, under its own name or another.
+cp "$TUNE" tune.abc
+ln -sf tune.abc link.mid
+refuse 2 "would replace an input" "$BGPT" convert -q -f -m "$MODEL" tune.abc tune.abc
+refuse 2 "would replace an input" "$BGPT" convert -q -f -m "$MODEL" tune.abc link.mid
+refuse 2 "would replace the prompt" "$BGPT" generate -q -f -m "$MODEL" --prompt tune.abc -o tune.abc
+same_file tune.abc "$TUNE"
+cp tune.abc tune.txt
+refuse 2 "would be written twice" "$BGPT" convert -q -m "$MODEL" tune.abc tune.txt --to mid out
+rm -f link.mid tune.txt
+refuse 2 "many inputs need a folder" "$BGPT" convert -q -m "$MODEL" tune.abc text.abc kept --to mid
+refuse 2 "--to EXT is missing" "$BGPT" convert -q -m "$MODEL" tune.abc text.abc out
+refuse 2 "give --from EXT" "$BGPT" convert -q -m "$MODEL" nothing out.mid
+
+# Outputs that cannot be written.
+refuse 5 "no-such-folder" "$BGPT" generate -q -m "$MODEL" --ext abc --max-bytes 8 -o no-such-folder/x.abc
+if [ -c /dev/full ]; then
+    refuse 5 "/dev/full" "$BGPT" generate -q -m "$MODEL" --ext abc --prompt tune.abc --max-bytes 8 -f -o /dev/full
+    for words in "version" "help" "train -h" "--man" "info $MODEL" "eval -m $MODEL $TUNE" "eval --format=json -m $MODEL $TUNE"; do
+        # shellcheck disable=SC2086 # the words are meant to be split
+        expect 5 sh -c '"$@" >/dev/full' sh "$BGPT" $words
+        says "standard output: No space left on device"
+    done
+    expect 5 sh -c '"$@" >/dev/full' sh "$BGPT" generate -m "$MODEL" --prompt tune.abc --max-bytes 8
+    says "standard output: No space left on device"
+fi
+expect 5 sh -c '"$@" >&-' sh "$BGPT" version
+
+# A reader who leaves ends the program quietly.
+# shellcheck disable=SC2016 # the inner shell expands it
+run sh -c '"$1" --man train | true' sh "$BGPT"
+silent
+no_leftovers "$WORK"

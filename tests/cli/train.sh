@@ -1,0 +1,106 @@
+# Training from the command line: what it leaves, interruption, resumption.
+
+shape="--hidden 64 --patch-layers 1 --byte-layers 1 --patches 32 --patch-size 8 --batch 2"
+data=$FIXTURES/files
+
+# shellcheck disable=SC2086 # $shape is meant to be split
+train() { "$BGPT" train $shape "$@"; }
+
+expect 0 train "$data" --val "$data" --steps 4 --seed 5 --out whole --licence CC0 --meta origin=tests
+prints "whole/model.safetensors"
+says "bits/byte"
+says "next:"
+exists whole/model.safetensors
+exists whole/log.jsonl
+exists whole/config.json
+expect 0 "$BGPT" info --format=json whole/model.safetensors
+json config parameters training
+prints '"licence": "CC0"'
+prints '"origin": "tests"'
+
+# A run is not replaced by accident.
+refuse 2 "whole holds a run already" train "$data" --steps 1 --out whole -q
+expect 0 train "$data" --steps 1 --out whole -q -f
+silent
+refuse 3 "nowhere" "$BGPT" train -q --resume --out nowhere
+expect 0 "$BGPT" train --resume --out whole --format=json
+json model loss
+says "nothing left to train"
+
+expect 0 train "$data" --steps 1 --out quick -v
+says "batch = 2"
+says "lr = 0.0003"
+expect 0 train "$data" --steps 2 --out quick -q -f --format=json
+json run model step loss seconds
+silent
+
+# A rate that is far too high ends the run with a sentence that names the step.
+refuse 1 "diverged at step" train "$data" --steps 500 --lr 1e6 --out diverged -q
+
+# SIGTERM: the step is finished, all is saved, 75; and it can go on from there.
+interrupt() {
+    rm -rf stopped
+    # shellcheck disable=SC2086 # $shape is meant to be split
+    "$BGPT" train $shape "$data" --steps 100000 --time 60s --schedule constant --seed 5 --out stopped >"$WORK/stdout" 2>"$WORK/stderr" </dev/null &
+    job=$!
+    last_command="bgpt train (interrupted)"
+    waited=0
+    until [ -s stopped/log.jsonl ] || [ $waited -ge 300 ]; do
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+    kill -s "$1" $job
+    wait $job
+    code=$?
+}
+for signal in TERM INT; do
+    interrupt $signal
+    checks=$((checks + 1))
+    [ "$code" = 75 ] || wrong "exit code $code instead of 75 after $signal"
+    says "bgpt train --resume --out stopped"
+done
+steps=$(wc -l <stopped/log.jsonl)
+# shellcheck disable=SC2016 # the inner shell expands it
+run sh -c '"$@" & job=$!; sleep 2; kill -s TERM $job; wait $job' sh "$BGPT" train --resume --out stopped
+checks=$((checks + 1))
+[ "$code" = 75 ] || wrong "exit code $code instead of 75 after --resume"
+checks=$((checks + 1))
+[ "$(wc -l <stopped/log.jsonl)" -gt "$steps" ] || wrong "--resume did no further step"
+
+# A classifier, from training to labels.
+mkdir -p labelled
+for i in 1 2 3 4; do
+    printf 'aaaaaaaaaaaaaaaa%d' $i >labelled/low_$i.txt
+    printf 'zzzzzzzzzzzzzzzz%d' $i >labelled/high_$i.txt
+done
+expect 0 train labelled --classify --val labelled --steps 30 --lr 1e-3 --out classifier
+says "held-out accuracy"
+expect 0 "$BGPT" classify -q -m classifier/model.safetensors labelled
+prints "low_1.txt: "
+expect 0 "$BGPT" eval -q --format=json -m classifier/model.safetensors labelled
+json accuracy macro_f1 labels confusion
+prints '"low.txt"'
+expect 0 "$BGPT" eval -m classifier/model.safetensors labelled
+prints "confusion"
+
+# Formats the model has seen are in it; others are refused.
+expect 0 train labelled --steps 1 --out text -q
+refuse 3 "it knows txt" "$BGPT" generate -q -m text/model.safetensors --ext mid -o x.mid
+cp "$TUNE" tune.abc
+expect 3 "$BGPT" convert -q -m text/model.safetensors tune.abc tune.txt
+says "it knows txt"
+
+# Pairs.
+mkdir -p pairs
+for i in 1 2 3; do
+    printf 'X:%d' $i >pairs/p$i.abc
+    printf 'MThd%d' $i >pairs/p$i.mid
+done
+expect 0 train pairs --pairs abc+mid --loss target --steps 2 --out both
+says "bgpt convert -m both/model.safetensors"
+expect 0 "$BGPT" eval -q --format=json -m both/model.safetensors --pairs abc:mid pairs
+prints "p1.abc -> "
+expect 0 "$BGPT" convert -q -m both/model.safetensors pairs converted --to mid
+exists converted/p1.mid
+refuse 3 "pairs" train pairs --pairs wav:bmp --steps 1 --out none -q
+no_leftovers "$WORK"

@@ -1,0 +1,116 @@
+# The verbs at work, on the small reference model: results, formats, streams.
+
+cp "$TUNE" tune.abc
+
+expect 0 "$BGPT" info "$MODEL"
+prints "parameters"
+expect 0 "$BGPT" info --check -v "$MODEL"
+prints "every value is a finite number"
+prints "patch_level_decoder.patch_embedding.weight"
+expect 0 "$BGPT" info --format=json "$MODEL"
+json config parameters labels training hidden patches
+silent
+expect 0 "$BGPT" info --format=json --check "$MODEL"
+json tensors mean
+
+# Scores: the same whatever they are computed with.
+expect 0 "$BGPT" eval -m "$MODEL" "$FIXTURES/files"
+prints "bits/byte"
+prints "in all"
+says "scored in windows"
+expect 0 "$BGPT" eval -q --precision fp32 --format=json -m "$MODEL" "$FIXTURES/files"
+json precision files total file bytes symbols nats_per_symbol reference_bpb bits_per_byte
+silent
+cp "$WORK/stdout" all.json
+expect 0 "$BGPT" eval -q -t 1 --batch 1 --precision fp32 --format=json -m "$MODEL" "$FIXTURES/files"
+same_file "$WORK/stdout" all.json
+expect 0 "$BGPT" eval -q --format=json -m "$MODEL" --pairs abc:mid "$FIXTURES/files"
+json files total
+prints "p4031.abc -> "
+ls "$FIXTURES"/files/*.abc >list.txt
+expect 0 "$BGPT" eval -q -m "$MODEL" @list.txt
+prints "p4031.abc"
+
+# Generation: to a file, to standard output, in one or many streams.
+expect 0 "$BGPT" generate -m "$MODEL" --ext abc --prompt tune.abc --seed 7 --max-bytes 24 -o one.abc
+says "one.abc: "
+run sh -c '"$@" >two.abc' sh "$BGPT" generate -q -m "$MODEL" --ext abc --prompt tune.abc --seed 7 --max-bytes 24
+same_file one.abc two.abc
+# shellcheck disable=SC2016 # the inner shell expands it
+expect 0 sh -c 'head -c "$(wc -c <tune.abc)" one.abc | cmp - tune.abc'
+expect 0 "$BGPT" generate -q -f -t 1 -m "$MODEL" --ext abc --prompt tune.abc --seed 7 --max-bytes 24 -o two.abc
+same_file one.abc two.abc
+silent
+expect 0 "$BGPT" generate -m "$MODEL" --ext abc --seed 3 --max-bytes 40 -n 5 -o many
+for name in 0001 0002 0003 0004 0005; do
+    exists "many/$name.abc"
+done
+missing many/0006.abc
+expect 0 "$BGPT" generate -q -m "$MODEL" --ext abc --seed 3 --max-bytes 40 -n 5 --streams 2 -o again
+expect 0 diff -r many again
+expect 0 "$BGPT" generate -q --format=json -f -m "$MODEL" --ext mid --max-bytes 40 -n 2 -o many
+json files file bytes made end midi seed
+expect 0 "$BGPT" generate -m "$MODEL" --ext mid --max-bytes 8 -o bad.mid
+says "as MIDI: "
+
+# Interrupted: what is complete stays, nothing half-made appears.
+last_command="bgpt generate (interrupted)"
+"$BGPT" generate -m "$MODEL" --ext abc -n 20000 -o broken >"$WORK/stdout" 2>"$WORK/stderr" </dev/null &
+job=$!
+waited=0
+until [ -e broken/0001.abc ] || [ $waited -ge 300 ]; do
+    sleep 0.1
+    waited=$((waited + 1))
+done
+kill -s TERM $job
+wait $job
+code=$?
+checks=$((checks + 1))
+[ "$code" = 1 ] || wrong "exit code $code instead of 1"
+says "interrupted: "
+missing broken/20000.abc
+expect 0 "$BGPT" generate -q -m "$MODEL" --ext abc -o alone.abc
+same_file alone.abc broken/0001.abc
+
+# Conversion: one, many, a folder; streams; failures beside successes.
+expect 0 "$BGPT" convert -m "$MODEL" tune.abc tune.mid --max-bytes 32
+exists tune.mid
+run sh -c '"$@" <tune.abc >piped.mid' sh "$BGPT" convert -q -m "$MODEL" --from abc --to mid --max-bytes 32 - -
+same_file tune.mid piped.mid
+mkdir -p tunes/sub
+cp tune.abc tunes/a.abc
+cp tune.abc tunes/sub/a.abc
+cp tune.mid tunes/a.mid
+expect 0 "$BGPT" convert -m "$MODEL" tunes out --to mid --max-bytes 32
+says "left out: 1 file of another format"
+same_file out/a.mid tune.mid
+same_file out/sub/a.mid tune.mid
+expect 3 "$BGPT" convert -m "$MODEL" no-such.abc tune.abc out2 --to mid --max-bytes 32
+says "no-such.abc"
+same_file out2/tune.mid tune.mid
+head -c 100000 /dev/zero | tr '\0' A >long.abc
+expect 3 "$BGPT" convert -m "$MODEL" long.abc tune.abc out3 --to mid --max-bytes 32
+says "long.abc: "
+same_file out3/tune.mid tune.mid
+missing out3/long.mid
+
+# Classification.
+expect 0 "$BGPT" classify -m "$CLASSIFIER" tune.abc tunes
+prints "tune.abc: "
+expect 0 "$BGPT" classify -q --format=json -m "$CLASSIFIER" tune.abc
+json files file label logits
+silent
+expect 3 "$BGPT" classify -q -m "$CLASSIFIER" no-such.abc tune.abc
+prints "tune.abc: "
+expect 3 "$BGPT" classify -q -m "$MODEL" tune.abc
+says "is not a classifier"
+
+# Weights of the reference, there and back.
+expect 0 "$BGPT" import "$FIXTURES/model.pth" imported.safetensors
+expect 0 "$BGPT" export imported.safetensors exported.pth
+expect 0 "$BGPT" import exported.pth back.safetensors
+for name in imported back; do
+    expect 0 "$BGPT" eval -q --precision fp32 --format=json -m $name.safetensors "$FIXTURES/files"
+    same_file "$WORK/stdout" all.json
+done
+no_leftovers "$WORK"

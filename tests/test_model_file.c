@@ -1,0 +1,534 @@
+/* Models in files: the configuration that shapes imply and every way in which
+ * they can contradict each other, saving and loading, checkpoints, weights
+ * taken from another model, and what happens when the file or the system fails. */
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "model/file.h"
+#include "tests/support_check.h"
+#include "tests/support_every.h"
+
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0 };
+static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7 };
+
+typedef struct machine {
+    bg_pool *pool;
+    bg_backend *be;
+    bg_model *model;
+} machine;
+
+static char *folder;
+
+static int make_folder(void **state)
+{
+    folder = fs_make_folder();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    fs_remove_folder(folder);
+    return 0;
+}
+
+static void open_backend(machine *m, const bg_config *c)
+{
+    bg_error err;
+    const bg_limits limits = bg_config_limits(c);
+    m->model = NULL;
+    CHECK_OK(bg_pool_open(&m->pool, bg_sys_default(), 1, &err), err);
+    CHECK_OK(bg_cpu_open(&m->be, bg_sys_default(), m->pool, BG_ISA_PORTABLE, 0, &limits, &err), err);
+}
+
+static void open_machine(machine *m, const bg_config *c, uint64_t seed)
+{
+    bg_error err;
+    bg_rng r;
+    open_backend(m, c);
+    CHECK_OK(bg_model_open(&m->model, c, m->be, 0, &err), err);
+    bg_rng_open(&r, seed, BG_STREAM_USER, 0);
+    float *w = bg_model_weights(m->model);
+    for (size_t i = 0; i < bg_model_params(m->model)->floats; i++)
+        w[i] = (float)bg_rng_normal(&r);
+    bg_model_changed(m->model);
+}
+
+static void close_machine(machine *m)
+{
+    if (m->model)
+        bg_model_close(m->model);
+    bg_backend_close(m->be);
+    bg_pool_close(m->pool);
+}
+
+/* All tensors of two models, bit by bit (the gaps between them mean nothing). */
+static void check_same(bg_model *a, bg_model *b)
+{
+    const bg_params *p = bg_model_params(a);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const bg_tensor *t = &p->tensors[i];
+        const float *x = bg_model_weights(a) + t->offset, *y = bg_model_weights(b) + t->offset;
+        for (size_t k = 0; k < t->count; k++)
+            if (memcmp(x + k, y + k, sizeof *x) != 0)
+                fail_msg("%s value %zu: %.9g and %.9g", t->name, k, x[k], y[k]);
+    }
+}
+
+/* --- configuration ------------------------------------------------------------- */
+
+/* One change to the header of a model of `config`. */
+typedef struct change {
+    const bg_config *config;
+    const char *tensor;   /* which is changed or added */
+    const char *entry;    /* NULL: left out; else dtype and shape, "F32 2 3" */
+    const char *part;     /* of the sentence; NULL: taken */
+} change;
+
+static void add_entry(bg_text *t, const char *name, const char *dtype, uint32_t dims, const uint64_t *shape, uint64_t *at)
+{
+    uint64_t bytes = dtype[0] == 'B' ? 1 : dtype[1] == '1' ? 2 : 4;
+    bg_text_add(t, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", t->size > 1 ? "," : "", name, dtype);
+    for (uint32_t i = 0; i < dims; i++) {
+        bg_text_add(t, "%s%llu", i ? "," : "", (unsigned long long)shape[i]);
+        bytes *= shape[i];
+    }
+    bg_text_add(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)*at, (unsigned long long)(*at + bytes));
+    *at += bytes;
+}
+
+static void add_change(bg_text *t, const change *c, uint64_t *at)
+{
+    char dtype[8];
+    uint64_t shape[4] = { 0 };
+    unsigned long long d[4];
+    if (!c->entry)
+        return;
+    const int n = sscanf(c->entry, "%7s %llu %llu %llu %llu", dtype, &d[0], &d[1], &d[2], &d[3]);
+    for (int i = 0; i + 1 < n; i++)
+        shape[i] = d[i];
+    add_entry(t, c->tensor, dtype, (uint32_t)n - 1, shape, at);
+}
+
+static bg_status changed_config(const change *c, bg_config *out, bg_error *err)
+{
+    bg_params p;
+    bg_text t;
+    bg_st_file f = { .fd = -1, .sys = bg_sys_default(), .path = bg_strdup(bg_sys_default(), "m.safetensors") };
+    uint64_t at = 0;
+    CHECK_OK(bg_params_build(&p, c->config, f.sys, err), *err);
+    bg_text_open(&t, f.sys);
+    bg_text_add(&t, "{");
+    for (uint32_t i = 0; i < p.count; i++)
+        if (!c->tensor || strcmp(p.tensors[i].name, c->tensor) != 0)
+            add_entry(&t, p.tensors[i].name, "F32", p.tensors[i].dims, p.tensors[i].shape, &at);
+    if (c->tensor)
+        add_change(&t, c, &at);
+    bg_text_add(&t, "}");
+    CHECK_OK(bg_st_parse(&f, t.data, t.size, 8 + t.size + at, err), *err);
+    const bg_status s = bg_file_config(out, &f, err);
+    bg_st_close(&f);
+    bg_text_close(&t);
+    bg_params_free(&p, bg_sys_default());
+    return s;
+}
+
+#define PATCH "patch_level_decoder."
+#define BYTE "byte_level_decoder."
+
+static const change changes[] = {
+    { &plain, NULL, NULL, NULL },
+    { &wide_bytes, NULL, NULL, NULL },
+    { &classifier, NULL, NULL, NULL },
+    { &plain, PATCH "base.ln_f.bias", "F16 64", NULL },
+    { &plain, PATCH "base.h.0.attn.bias", "BOOL 1 1 5 5", NULL },
+    { &plain, PATCH "base.h.0.attn.masked_bias", "F32", NULL },
+    { &plain, BYTE "base.lm_head.weight", "F32 257 64", NULL },
+    { &plain, "optimizer.m." PATCH "base.ln_f.bias", "F32 64", NULL },
+    { &plain, BYTE "base.lm_head.weight", "F32 257 65", "lm_head.weight: dimension 1 is 65" },
+    { &plain, "something.else", "F32 4", "tensor something.else does not belong" },
+    { &plain, "classifier.weight", "F32 3 64", "classifier.bias is missing" },
+    { &plain, PATCH "base.h.2.ln_1.weight", "F32 64", "h.2.ln_1.weight does not belong" },
+    { &plain, PATCH "base.h.1.ln_1.weight", "F32 64", "h.1.ln_1.bias is missing" },
+    { &plain, PATCH "patch_embedding.weight", NULL, "patch_embedding.weight is missing" },
+    { &plain, PATCH "base.wpe.weight", NULL, "base.wpe.weight is missing" },
+    { &plain, PATCH "base.h.0.mlp.c_fc.bias", NULL, "mlp.c_fc.bias is missing" },
+    { &plain, PATCH "base.h.0.ln_1.weight", NULL, "number of patch layers 0" },
+    { &plain, BYTE "base.transformer.wte.weight", NULL, "wte.weight is missing" },
+    { &plain, BYTE "base.transformer.h.0.ln_1.weight", NULL, "number of byte layers 0" },
+    { &plain, PATCH "patch_embedding.weight", "F32 64 513", "width 513 is not a multiple of 257" },
+    { &plain, PATCH "patch_embedding.weight", "F32 64 0", "patch size 0" },
+    { &plain, PATCH "patch_embedding.weight", "F32 63 514", "hidden width 63" },
+    { &plain, PATCH "patch_embedding.weight", "F32 0 514", "hidden width 0" },
+    { &plain, PATCH "patch_embedding.weight", "F32 64000 514", "hidden width 64000" },
+    { &plain, PATCH "patch_embedding.weight", "F32 4294967296 514", "absurd" },
+    { &plain, PATCH "patch_embedding.weight", "F32 32896", "1 dimensions where 2" },
+    { &plain, PATCH "patch_embedding.weight", "F32 64 257", "wpe.weight: dimension 0 is 3 in the file, 2 by" },
+    { &plain, PATCH "base.wpe.weight", "F32 70000 64", "context in patches 70000" },
+    { &plain, PATCH "base.wpe.weight", "F32 1 64", "context in patches 1" },
+    { &plain, PATCH "base.wpe.weight", "F32 5 128", "wpe.weight: dimension 1 is 128 in the file, 64 by" },
+    { &plain, PATCH "base.wpe.weight", "F32 5 64 1", "3 dimensions where 2" },
+    { &plain, PATCH "base.ln_f.bias", "F32 1 64", "ln_f.bias: 2 dimensions where 1" },
+    { &plain, PATCH "base.ln_f.bias", "F32 63", "dimension 0 is 63 in the file, 64 by" },
+    { &plain, PATCH "base.ln_f.bias", "I32 64", "type I32 cannot be weights" },
+    { &plain, BYTE "base.transformer.wte.weight", "F32 257 192", "feature.weight is missing" },
+    { &plain, BYTE "base.transformer.wte.weight", "F32 256 64", "wte.weight: dimension 0 is 256" },
+    { &plain, BYTE "base.transformer.wte.weight", "F32 257 100", "byte width 100" },
+    { &wide_bytes, BYTE "feature.bias", NULL, "feature.bias is missing" },
+    { &classifier, "classifier.weight", "F32 70000 64", "number of classes 70000" },
+    { &classifier, "classifier.weight", "F32 7 65", "classifier.weight: dimension 1 is 65" },
+    { &classifier, "classifier.bias", "F32 6", "classifier.bias: dimension 0 is 6" },
+};
+
+static void configuration(void **state)
+{
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        bg_config c;
+        bg_error err = { 0 };
+        if (changes[i].part) {
+            CHECK_FAILS(changed_config(&changes[i], &c, &err), BG_ERR_FORMAT, changes[i].part, err);
+            if (!strstr(err.text, "m.safetensors"))
+                fail_msg("\"%s\" does not name the file", err.text);
+        } else {
+            CHECK_OK(changed_config(&changes[i], &c, &err), err);
+            assert_memory_equal(&c, changes[i].config, sizeof c);
+        }
+    }
+}
+
+static void too_many_layers(void **state)
+{
+    bg_config many = plain, c;
+    many.patch_layers = BG_MAX_LAYERS + 1;
+    const change row = { &many, NULL, NULL, NULL };
+    bg_error err;
+    CHECK_FAILS(changed_config(&row, &c, &err), BG_ERR_FORMAT, "number of patch layers 257", err);
+}
+
+/* --- saving and loading -------------------------------------------------------------- */
+
+static void round_trip(const bg_config *c)
+{
+    const char *path = fs_path(folder, "round.safetensors");
+    machine a, b;
+    bg_meta meta, back;
+    bg_error err;
+    open_machine(&a, c, 1);
+    open_backend(&b, c);
+    bg_meta_open(&meta, bg_sys_default());
+    bg_meta_open(&back, bg_sys_default());
+    CHECK_OK(bg_meta_set(&meta, "format", "pt", &err), err);
+    CHECK_OK(bg_meta_set(&meta, "label", "not UTF-8: \xff", &err), err);
+    CHECK_OK(bg_model_save(a.model, path, 1, &meta, NULL, 0, &err), err);
+    CHECK_OK(bg_model_load(&b.model, path, b.be, 0, &back, &err), err);
+    assert_memory_equal(bg_model_config(b.model), bg_model_config(a.model), sizeof(bg_config));
+    check_same(a.model, b.model);
+    assert_string_equal(bg_meta_get(&back, "format"), "pt");
+    assert_string_equal(bg_meta_get(&back, "label"), "not UTF-8: \xef\xbf\xbd");
+    bg_meta_close(&meta);
+    bg_meta_close(&back);
+    close_machine(&a);
+    close_machine(&b);
+}
+
+static void round_trips(void **state)
+{
+    round_trip(&plain);
+    round_trip(&wide_bytes);
+    round_trip(&classifier);
+}
+
+/* The file holds (H, P*257), memory (P*257, H): the reference's order on disk. */
+static void transposed_on_disk(void **state)
+{
+    const char *path = fs_path(folder, "transposed.safetensors");
+    machine a;
+    bg_st_file f;
+    bg_error err;
+    static float rows[64 * 2 * 257];
+    open_machine(&a, &plain, 2);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    const bg_tensor *t = bg_params_find(bg_model_params(a.model), PATCH "patch_embedding.weight");
+    CHECK_OK(bg_st_read(&f, bg_st_find(&f, t->name), 0, rows, t->count, &err), err);
+    const float *flat = bg_model_weights(a.model) + t->offset;
+    for (size_t h = 0; h < 64; h++)
+        for (size_t k = 0; k < 2 * 257; k++)
+            assert_true(rows[h * 2 * 257 + k] == flat[k * 64 + h]);
+    bg_st_close(&f);
+    close_machine(&a);
+}
+
+static void checkpoint(void **state)
+{
+    const char *path = fs_path(folder, "checkpoint.safetensors");
+    machine a, b;
+    bg_st_file f;
+    bg_error err;
+    open_machine(&a, &plain, 3);
+    open_machine(&b, &plain, 4);
+    const size_t n = bg_model_params(a.model)->floats;
+    float *m = bg_alloc(bg_sys_default(), n, 4 * sizeof *m), *v = m + n, *m2 = v + n, *v2 = m2 + n;
+    for (size_t i = 0; i < n; i++) {
+        m[i] = (float)i;
+        v[i] = -(float)i;
+        m2[i] = v2[i] = 0;
+    }
+    const bg_extra extra[2] = { { "optimizer.m.", m }, { "optimizer.v.", v } };
+    const bg_extra back[3] = { { "optimizer.m.", m2 }, { "optimizer.v.", v2 }, { "optimizer.x.", v2 } };
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, extra, 2, &err), err);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    CHECK_OK(bg_file_load_weights(b.model, &f, &err), err);
+    CHECK_OK(bg_file_load_extra(b.model, &f, &back[0], &err), err);
+    CHECK_OK(bg_file_load_extra(b.model, &f, &back[1], &err), err);
+    CHECK_FAILS(bg_file_load_extra(b.model, &f, &back[2], &err), BG_ERR_FORMAT, "optimizer.x.", err);
+    check_same(a.model, b.model);
+    const bg_params *p = bg_model_params(a.model);
+    for (uint32_t i = 0; i < p->count; i++)
+        for (size_t k = p->tensors[i].offset; k < p->tensors[i].offset + p->tensors[i].count; k++)
+            assert_true(m2[k] == m[k] && v2[k] == v[k]);
+    bg_st_close(&f);
+    bg_free(bg_sys_default(), m);
+    close_machine(&a);
+    close_machine(&b);
+}
+
+/* A classifier from a generative model: what both have, and nothing else. */
+static void matching(void **state)
+{
+    const bg_config other = { 64, 2, 0, 64, 5, 2, 7 };
+    const char *path = fs_path(folder, "generative.safetensors");
+    machine a, b, c;
+    bg_st_file f;
+    bg_error err;
+    uint32_t loaded = 0;
+    open_machine(&a, &plain, 5);
+    open_machine(&b, &other, 6);
+    open_machine(&c, &other, 6);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    CHECK_OK(bg_file_load_matching(b.model, &f, &loaded, &err), err);
+    assert_int_equal(loaded, 6 + 12); /* the patch decoder with its one block */
+    const bg_params *p = bg_model_params(b.model);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const bg_tensor *t = &p->tensors[i], *u = bg_params_find(bg_model_params(a.model), t->name);
+        const float *want = u ? bg_model_weights(a.model) + u->offset : bg_model_weights(c.model) + t->offset;
+        assert_memory_equal(bg_model_weights(b.model) + t->offset, want, t->count * sizeof *want);
+    }
+    bg_st_close(&f);
+    close_machine(&a);
+    close_machine(&b);
+    close_machine(&c);
+}
+
+/* --- what goes wrong -------------------------------------------------------------------- */
+
+static void not_finite(void **state)
+{
+    const char *path = fs_path(folder, "nan.safetensors");
+    machine a;
+    bg_error err;
+    bg_st_file f;
+    size_t size;
+    open_machine(&a, &plain, 7);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    unsigned char *bytes = fs_read(path, &size);
+    const bg_tensor *t = bg_params_find(bg_model_params(a.model), PATCH "base.ln_f.bias");
+    bg_model_weights(a.model)[t->offset + 9] = NAN;
+    CHECK_FAILS(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), BG_ERR_FAILED, "base.ln_f.bias: value 9", err);
+    assert_true(fs_holds(path, bytes, size)); /* the good file stays */
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    const float infinite = INFINITY;
+    memcpy(bytes + bg_st_find(&f, t->name)->begin + 4 * 11, &infinite, 4);
+    bg_st_close(&f);
+    fs_write(path, bytes, size);
+    bg_model *m = a.model;
+    CHECK_FAILS(bg_model_load(&m, path, a.be, 0, NULL, &err), BG_ERR_FORMAT, "base.ln_f.bias: value 11 is not a finite number", err);
+    assert_null(m);
+    free(bytes);
+    close_machine(&a);
+}
+
+static void untied_head(void **state)
+{
+    const char *path = fs_path(folder, "head.safetensors");
+    const uint64_t shape[2] = { BG_VOCAB, 64 };
+    machine a;
+    bg_error err;
+    open_machine(&a, &plain, 8);
+    const bg_params *p = bg_model_params(a.model);
+    for (int differs = 0; differs < 2; differs++) {
+        bg_st_writer w;
+        bg_model *m = NULL;
+        const bg_tensor *wte = bg_params_find(p, BG_TIED_WTE);
+        static float zeros[64 * 2 * 257], head[257 * 64];
+        memcpy(head, bg_model_weights(a.model) + wte->offset, sizeof head);
+        head[5000] += differs ? 1.0f : 0.0f;
+        CHECK_OK(bg_st_create(&w, bg_sys_default(), path, 1, NULL, &err), err);
+        CHECK_OK(bg_st_declare(&w, BG_LM_HEAD, 2, shape, &err), err);
+        for (uint32_t i = 0; i < p->count; i++)
+            CHECK_OK(bg_st_declare(&w, p->tensors[i].name, p->tensors[i].dims, p->tensors[i].shape, &err), err);
+        CHECK_OK(bg_st_begin_data(&w, &err), err);
+        CHECK_OK(bg_st_data(&w, head, 257 * 64, &err), err);
+        for (uint32_t i = 0; i < p->count; i++)
+            CHECK_OK(bg_st_data(&w, &p->tensors[i] == wte ? bg_model_weights(a.model) + wte->offset : zeros, p->tensors[i].count, &err), err);
+        CHECK_OK(bg_st_commit(&w, &err), err);
+        if (differs)
+            CHECK_FAILS(bg_model_load(&m, path, a.be, 0, NULL, &err), BG_ERR_FORMAT, "at value 5000, but they must be one matrix", err);
+        else
+            CHECK_OK(bg_model_load(&m, path, a.be, 0, NULL, &err), err);
+        if (m)
+            bg_model_close(m);
+    }
+    close_machine(&a);
+}
+
+static void cut_files(void **state)
+{
+    const char *path = fs_path(folder, "whole.safetensors"), *cut = fs_path(folder, "cut.safetensors");
+    machine a;
+    bg_error err;
+    size_t size;
+    open_machine(&a, &plain, 9);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    unsigned char *bytes = fs_read(path, &size);
+    /* every length of the header's first part, then steps that share no factor with it */
+    for (size_t n = 0; n < size; n += n < 600 ? 1 : 7919) {
+        bg_model *m = a.model;
+        fs_write(cut, bytes, n);
+        CHECK_FAILS(bg_model_load(&m, cut, a.be, 0, NULL, &err), BG_ERR_FORMAT, "cut.safetensors", err);
+        assert_null(m);
+    }
+    free(bytes);
+    close_machine(&a);
+}
+
+/* A disk that takes everything and keeps one bit wrong: hooks around libc's. */
+typedef struct bad_disk {
+    bg_sys sys;
+    uint64_t written, wrong_at;
+} bad_disk;
+
+static ssize_t bad_write(void *ctx, int fd, const void *buf, size_t n)
+{
+    bad_disk *d = ctx;
+    char *copy = malloc(n);
+    memcpy(copy, buf, n);
+    if (d->wrong_at >= d->written && d->wrong_at < d->written + n)
+        copy[d->wrong_at - d->written] = (char)(copy[d->wrong_at - d->written] ^ 1);
+    d->written += n;
+    const ssize_t r = bg_sys_default()->write(NULL, fd, copy, n);
+    free(copy);
+    return r;
+}
+
+static void bad_bits_are_found(void **state)
+{
+    const char *path = fs_path(folder, "disk.safetensors");
+    machine a;
+    bg_error err;
+    size_t size;
+    open_machine(&a, &plain, 10);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    unsigned char *bytes = fs_read(path, &size);
+    for (uint64_t at = 3; at < size; at += at < 100 ? 13 : size / 17) {
+        bad_disk d = { *bg_sys_default(), 0, at };
+        d.sys.ctx = &d;
+        d.sys.write = bad_write;
+        a.be->sys = &d.sys;
+        CHECK_FAILS(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), BG_ERR_IO, "could not be read back", err);
+        a.be->sys = bg_sys_default();
+        assert_true(fs_holds(path, bytes, size));
+    }
+    free(bytes);
+    close_machine(&a);
+}
+
+typedef struct job {
+    machine *m;
+    char *path;
+} job;
+
+static bg_status save_job(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    job *j = ctx;
+    const bg_sys *kept = j->m->be->sys;
+    bg_meta meta;
+    bg_meta_open(&meta, sys);
+    bg_status s = bg_meta_set(&meta, "k", "v", err);
+    j->m->be->sys = sys;
+    if (s == BG_OK)
+        s = bg_model_save(j->m->model, j->path, 1, &meta, NULL, 0, err);
+    j->m->be->sys = kept;
+    bg_meta_close(&meta);
+    return s;
+}
+
+static bg_status load_job(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    job *j = ctx;
+    const bg_sys *kept = j->m->be->sys;
+    bg_meta meta;
+    bg_model *m = NULL;
+    bg_meta_open(&meta, sys);
+    j->m->be->sys = sys;
+    const bg_status s = bg_model_load(&m, j->path, j->m->be, 0, &meta, err);
+    if (m)
+        bg_model_close(m);
+    j->m->be->sys = kept;
+    bg_meta_close(&meta);
+    return s;
+}
+
+static void faults(void **state)
+{
+    machine a;
+    bg_error err;
+    open_machine(&a, &plain, 11);
+    job j = { &a, strdup(fs_path(folder, "fault.safetensors")) }; /* fs_path()'s buffers are used again meanwhile */
+    CHECK_OK(save_job(bg_sys_default(), &j, &err), err);
+    for (int kind = 0; kind < FAULT_KINDS; kind++) {
+        every_call_fails(folder, (fault_kind)kind, load_job, NULL, &j);
+        every_call_fails(folder, (fault_kind)kind, save_job, load_job, &j);
+    }
+    free(j.path);
+    close_machine(&a);
+}
+
+static void full_disk(void **state)
+{
+    machine a;
+    bg_error err;
+    open_machine(&a, &plain, 12);
+    CHECK_FAILS(bg_model_save(a.model, "/dev/full", 1, NULL, NULL, 0, &err), BG_ERR_IO, "/dev/full", err);
+    CHECK_FAILS(bg_model_save(a.model, fs_path(folder, "no/such/folder"), 1, NULL, NULL, 0, &err), BG_ERR_IO, "no/such/folder", err);
+    close_machine(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configuration),
+        cmocka_unit_test(too_many_layers),
+        cmocka_unit_test(round_trips),
+        cmocka_unit_test(transposed_on_disk),
+        cmocka_unit_test(checkpoint),
+        cmocka_unit_test(matching),
+        cmocka_unit_test(not_finite),
+        cmocka_unit_test(untied_head),
+        cmocka_unit_test(cut_files),
+        cmocka_unit_test(bad_bits_are_found),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(full_disk),
+    };
+    return cmocka_run_group_tests_name("model files", tests, make_folder, remove_folder);
+}

@@ -1,0 +1,663 @@
+/* Training runs: schedule, settings, checkpoints, and the promise that a run
+ * which was stopped, killed or damaged on the way ends with the same bits. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "run/checksum.h"
+#include "run/recipe.h"
+#include "run/schedule.h"
+#include "tests/support_check.h"
+#include "tests/support_run.h"
+
+static char *folder; /* with the data of run_write_data */
+
+static int set_up(void **state)
+{
+    folder = fs_make_folder();
+    run_write_data(folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fs_remove_folder(folder);
+    return 0;
+}
+
+static const char *in(const char *name) { return fs_path(folder, name); }
+
+/* --- schedule ------------------------------------------------------------------------ */
+
+/* transformers' get_scheduler("cosine"), 4 steps of warm-up, 10 and 20 in all, rate 1e-3. */
+static const double ten[] = { 0.0, 0.00025, 0.0005, 0.00075, 0.001, 0.0009330127018922195, 0.00075, 0.0005, 0.0002500000000000001, 6.698729810778065e-05 };
+static const double twenty[] = { 0.0, 0.00025, 0.0005, 0.00075, 0.001, 0.0009903926402016153, 0.0009619397662556434, 0.0009157348061512727,
+                                 0.0008535533905932737, 0.0007777851165098011, 0.000691341716182545, 0.0005975451610080642, 0.0005,
+                                 0.00040245483899193594, 0.0003086582838174551, 0.00022221488349019903, 0.00014644660940672628,
+                                 8.426519384872733e-05, 3.806023374435663e-05, 9.607359798384786e-06 };
+
+static void check_rates(const double *want, uint64_t total)
+{
+    const bg_settings s = { .lr = 1e-3, .warmup = 4 };
+    for (uint64_t step = 0; step < total; step++) {
+        double got = bg_schedule_lr(&s, step, total, 0);
+        if (!(fabs(got - want[step]) <= 1e-15))
+            fail_msg("step %d of %d: rate %.17g, expected %.17g", (int)step, (int)total, got, want[step]);
+    }
+}
+
+static void test_schedule_reference(void **state)
+{
+    check_rates(ten, 10);
+    check_rates(twenty, 20);
+}
+
+static void test_schedule_other(void **state)
+{
+    bg_settings s = { .lr = 2, .warmup = 0.1, .min_lr = 0.25 };
+    assert_true(bg_schedule_lr(&s, 5, 100, 0) == 1);            /* half of a warm-up of 10 */
+    assert_true(bg_schedule_lr(&s, 10, 100, 0) == 2);
+    assert_true(fabs(bg_schedule_lr(&s, 55, 100, 0) - 1.25) < 1e-12); /* half-way from 2 to 0.5 */
+    assert_true(fabs(bg_schedule_lr(&s, 100, 100, 0) - 0.5) < 1e-12);
+    assert_true(bg_schedule_lr(&s, 1, 0, 0.05) == 1);           /* by time: the same curve */
+    assert_true(bg_schedule_lr(&s, 9, 0, 0.1) == 2);
+    assert_true(fabs(bg_schedule_lr(&s, 9, 0, 0.55) - 1.25) < 1e-12);
+    assert_true(fabs(bg_schedule_lr(&s, 9, 0, 1) - 0.5) < 1e-12);
+    s.schedule = BG_CONSTANT;
+    assert_true(bg_schedule_lr(&s, 99, 100, 0) == 2 && bg_schedule_lr(&s, 5, 100, 0) == 1);
+}
+
+/* --- settings and recipes --------------------------------------------------------------- */
+
+static void test_defaults(void **state)
+{
+    bg_settings s = { .clip = -1, .warmup = -1 };
+    bg_error err;
+    bg_settings_defaults(&s);
+    assert_true(s.lr == 3e-4 && s.batch == 8 && s.accumulate == 1 && s.clip == 0 && s.warmup == 0 && s.weight_decay == 0.01);
+    assert_true(s.config.hidden == 256 && s.config.byte_hidden == 256 && s.config.patches == 512 && s.epochs == 1);
+    CHECK_OK(bg_settings_check(&s, &err), err);
+    s.lr = NAN;
+    CHECK_FAILS(bg_settings_check(&s, &err), BG_ERR_ARGUMENT, "lr is nan", err);
+    s.lr = 1;
+    s.dropout = 1;
+    CHECK_FAILS(bg_settings_check(&s, &err), BG_ERR_ARGUMENT, "dropout is 1", err);
+}
+
+static void test_steps(void **state)
+{
+    bg_settings s = { .epochs = 2.5, .batch = 4, .accumulate = 3 };
+    assert_int_equal(bg_settings_steps(&s, 10), 3); /* 25 files, 12 a step */
+    s.steps = 2;
+    assert_int_equal(bg_settings_steps(&s, 10), 2);
+    s.epochs = 0.001;
+    assert_int_equal(bg_settings_steps(&s, 10), 1);
+    s = (bg_settings){ .seconds = 5, .batch = 1, .accumulate = 1 };
+    assert_int_equal(bg_settings_steps(&s, 10), 0);
+}
+
+static void write_again(const bg_recipe *r, char out[8192])
+{
+    bg_text t;
+    bg_error err;
+    bg_text_open(&t, bg_sys_default());
+    CHECK_OK(bg_recipe_write(r, &t, &err), err);
+    assert_true(t.size < 8192);
+    strcpy(out, t.data);
+    bg_text_close(&t);
+}
+
+static void test_recipe_round_trip(void **state)
+{
+    const char *const data[] = { "a \"quoted\" path", "@list.txt" };
+    static char first[8192], second[8192];
+    bg_error err;
+    bg_recipe r;
+    bg_recipe_open(&r, bg_sys_default());
+    r.settings = (bg_settings){ .seed = UINT64_MAX, .lr = 0.1 / 3, .schedule = BG_CONSTANT, .clip = -1 };
+    bg_settings_defaults(&r.settings);
+    strcpy(r.pairs, "abc+mid");
+    strcpy(r.isa, "portable");
+    CHECK_OK(bg_recipe_paths(&r, data, 2, data, 1, "start.safetensors", &err), err);
+    CHECK_OK(bg_meta_set(&r.metadata, "licence", "CC0", &err), err);
+    write_again(&r, first);
+    bg_recipe_close(&r);
+    bg_recipe_open(&r, bg_sys_default());
+    CHECK_OK(bg_recipe_read(&r, first, strlen(first), "here", &err), err);
+    assert_true(r.settings.seed == UINT64_MAX && r.settings.lr == 0.1 / 3 && r.settings.clip == 0);
+    assert_int_equal(r.settings.schedule, BG_CONSTANT);
+    write_again(&r, second);
+    assert_string_equal(first, second);
+    bg_recipe_close(&r);
+}
+
+static void test_recipe_wrong(void **state)
+{
+    static const struct { const char *text, *part; } wrong[] = {
+        { "", "not the settings" }, { "[]", "not the settings" }, { "{\"lr\": \"fast\"}", "\"lr\"" },
+        { "{\"speed\": 3}", "\"speed\"" }, { "{\"schedule\": \"linear\"}", "\"schedule\"" },
+        { "{\"batch\": 99999999999}", "\"batch\"" }, { "{\"data\": [1]}", "here: byte" }, { "{\"lr\": 0.1", "here: byte" },
+        { "{\"lr\": 0.1}", "hidden is 0" }, { "{} x", "here: byte" },
+    };
+    bg_error err;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        bg_recipe r;
+        bg_recipe_open(&r, bg_sys_default());
+        CHECK_FAILS(bg_recipe_read(&r, wrong[i].text, strlen(wrong[i].text), "here", &err), BG_ERR_FORMAT, wrong[i].part, err);
+        bg_recipe_close(&r);
+    }
+}
+
+static void test_checksum(void **state)
+{
+    unsigned char data[100];
+    char first[BG_SUM_TEXT], other[BG_SUM_TEXT];
+    bg_sum s;
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 7);
+    bg_sum_open(&s);
+    bg_sum_add(&s, data, sizeof data);
+    bg_sum_text(&s, first);
+    for (size_t bit = 0; bit < 8 * sizeof data; bit++) {
+        data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        bg_sum_open(&s);
+        bg_sum_add(&s, data, sizeof data);
+        bg_sum_text(&s, other);
+        assert_string_not_equal(first, other);
+        data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+}
+
+/* --- against the reference ------------------------------------------------------------------ */
+
+/* Losses of a log; returns their number. */
+static size_t read_losses(const char *path, double *loss, double *rate, size_t most)
+{
+    char line[1024];
+    size_t n = 0;
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) {
+        json_error_t why;
+        json_t *j = json_loads(line, 0, &why);
+        if (!j)
+            fail_msg("%s: %s: %s", path, why.text, line);
+        assert_true(n < most);
+        loss[n] = json_number_value(json_object_get(j, "loss"));
+        rate[n++] = json_number_value(json_object_get(j, "lr"));
+        json_decref(j);
+    }
+    fclose(f);
+    return n;
+}
+
+/* Ten steps of the published code with warm-up, cosine and clipping, through
+ * the whole training loop: the batch is all five files, in any order. */
+static void test_reference_run(void **state)
+{
+    static const double want[] = { 3.4851574897766113, 3.4851574897766113, 3.22037410736084, 2.8898744583129883, 2.715289831161499,
+                                   2.580414295196533, 2.447000503540039, 2.33573579788208, 2.265760898590088, 2.231865167617798 };
+    static const char *const names[] = { "empty.txt", "exact.bin", "note.averyveryverylongextension", "one.b", "p4031.abc" };
+    const char *source = getenv("BGPT_SOURCE");
+    char init[1024], files[5][1024];
+    const char *paths[5];
+    double loss[16], rate[16];
+    run_setup r;
+    run_prepare(&r, folder, "reference");
+    snprintf(init, sizeof init, "%s/tests/fixtures/micro/model.safetensors", source ? source : ".");
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(files[i], sizeof files[i], "%s/tests/fixtures/micro/files/%s", source ? source : ".", names[i]);
+        paths[i] = files[i];
+    }
+    r.train.data = (bgpt_data){ .paths = paths, .count = 5 };
+    r.train.init = init;
+    r.train.batch = 5;
+    r.train.steps = 10;
+    r.train.warmup = 4;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(read_losses(in("reference/log.jsonl"), loss, rate, 16), 10);
+    for (size_t i = 0; i < 10; i++) {
+        if (!(fabs(loss[i] - want[i]) <= 1e-4 * want[i]))
+            fail_msg("step %zu: loss %.9g, the reference has %.9g", i, loss[i], want[i]);
+        if (!(fabs(rate[i] - ten[i]) <= 1e-9 * ten[i]))
+            fail_msg("step %zu: rate %.9g, the reference has %.9g", i, rate[i], ten[i]);
+    }
+}
+
+/* --- runs ------------------------------------------------------------------------------------- */
+
+/* What the resume tests compare with: 12 steps, evaluated and with dropout,
+ * so that every kind of random number and the best model take part. */
+static void prepare_long(run_setup *r, const char *out)
+{
+    run_prepare(r, folder, out);
+    r->train.validation = (bgpt_data){ .paths = r->validation, .count = 1 };
+    r->train.steps = 12;
+    r->train.dropout = 0.1;
+    r->train.accumulate = 2;
+    r->train.patch_sampling = 9;
+    r->train.eval_every = 3;
+}
+
+static void train_whole(void)
+{
+    run_setup r;
+    if (access(in("whole/model.safetensors"), R_OK) == 0)
+        return;
+    prepare_long(&r, "whole");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 12);
+}
+
+static void resume_and_compare(run_setup *r, const char *out)
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s", in("whole"));
+    r->stop_at = 0;
+    r->train.resume = 1;
+    assert_true(run_train(r, BGPT_OK, NULL));
+    assert_true(run_same_run(whole, in(out), 12));
+}
+
+static void test_interrupted(void **state)
+{
+    char out[32];
+    run_setup r;
+    bgpt_error err;
+    train_whole();
+    for (unsigned step = 1; step < 12; step += step < 4 ? 1 : 3) {
+        snprintf(out, sizeof out, "stop%u", step);
+        prepare_long(&r, out);
+        r.stop_at = step;
+        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, &err));
+        assert_non_null(strstr(err.text, "resumed"));
+        assert_int_equal(r.steps_seen, step);
+        resume_and_compare(&r, out);
+        assert_int_equal(r.steps_seen, 12 - step);
+    }
+}
+
+/* Stopped after every single step. */
+static void test_interrupted_always(void **state)
+{
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "always");
+    r.train.resume = 1; /* nothing to go on with is no mistake: a run killed at once leaves as much */
+    for (unsigned step = 1; step < 12; step++) {
+        r.stop_at = step;
+        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    }
+    resume_and_compare(&r, "always");
+}
+
+/* A process that was killed leaves a checkpoint of some earlier step, a
+ * longer log, a newer best model, and half-written files. */
+static void test_killed(void **state)
+{
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "killed");
+    r.stop_at = 5;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    run_copy(in("whole/log.jsonl"), in("killed/log.jsonl"));
+    run_copy(in("whole/model.safetensors"), in("killed/model.safetensors"));
+    fs_write_text(in("killed/checkpoint-8.safetensors.tmp-123-0"), "torn");
+    fs_write_text(in("killed/model.safetensors.tmp-123-1"), "torn");
+    resume_and_compare(&r, "killed");
+    assert_int_equal(access(in("killed/checkpoint-8.safetensors.tmp-123-0"), F_OK), -1);
+    assert_int_equal(access(in("killed/model.safetensors.tmp-123-1"), F_OK), -1);
+}
+
+static void test_killed_before_the_first_checkpoint(void **state)
+{
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "early");
+    r.stop_at = 5;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    assert_int_equal(unlink(in("early/checkpoint-5.safetensors")), 0);
+    resume_and_compare(&r, "early");
+    assert_int_equal(r.steps_seen, 12);
+}
+
+static void test_config_lost(void **state)
+{
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "lost");
+    r.stop_at = 5;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    assert_int_equal(unlink(in("lost/config.json")), 0);
+    r.train.lr = 5; /* not heard: the checkpoint knows better */
+    resume_and_compare(&r, "lost");
+    assert_non_null(strstr(r.notices, "config.json is missing"));
+    assert_non_null(strstr(r.notices, "lr"));
+}
+
+typedef void damage(const char *path, double share);
+
+static void check_damaged(damage *fn, double share, const char *out)
+{
+    char name[64];
+    run_setup r;
+    prepare_long(&r, out);
+    for (unsigned step = 4; step <= 8; step += 4) { /* leaves checkpoints of both steps */
+        r.stop_at = step;
+        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+        r.train.resume = 1;
+    }
+    snprintf(name, sizeof name, "%s/checkpoint-8.safetensors", out);
+    fn(in(name), share);
+    resume_and_compare(&r, out);
+    if (!strstr(r.notices, "checkpoint-8.safetensors is damaged"))
+        fail_msg("share %g: no word of the damage: %s", share, r.notices);
+    assert_int_equal(r.steps_seen, 8);
+    strcat(name, ".damaged");
+    assert_int_equal(access(in(name), F_OK), 0);
+}
+
+static void test_damaged_checkpoint(void **state)
+{
+    static const double flips[] = { 0, 0.004, 0.02, 0.3, 0.6, 0.9, 1 }, cuts[] = { 0, 0.01, 0.5, 0.999 };
+    char out[32];
+    train_whole();
+    for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
+        snprintf(out, sizeof out, "flip%zu", i);
+        check_damaged(run_flip, flips[i], out);
+    }
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        snprintf(out, sizeof out, "cut%zu", i);
+        check_damaged(run_cut, cuts[i], out);
+    }
+}
+
+static void test_finished(void **state)
+{
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "whole");
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 0);
+    assert_non_null(strstr(r.notices, "is finished"));
+}
+
+static void test_threads(void **state)
+{
+    static const unsigned counts[] = { 2, 3, 4, 7 };
+    char whole[512], out[32];
+    run_setup r;
+    train_whole();
+    snprintf(whole, sizeof whole, "%s", in("whole"));
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        snprintf(out, sizeof out, "threads%u", counts[i]);
+        prepare_long(&r, out);
+        r.options.threads = counts[i];
+        assert_true(run_train(&r, BGPT_OK, NULL));
+        assert_true(run_same_run(whole, in(out), 12));
+    }
+}
+
+/* Another seed must give another run, or the comparisons above compare nothing. */
+static void test_seed_matters(void **state)
+{
+    double loss[2][16], rate[16];
+    run_setup r;
+    train_whole();
+    prepare_long(&r, "seed");
+    r.train.seed = 8;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    read_losses(in("whole/log.jsonl"), loss[0], rate, 16);
+    read_losses(in("seed/log.jsonl"), loss[1], rate, 16);
+    assert_true(loss[0][11] != loss[1][11]);
+}
+
+static void test_keep(void **state)
+{
+    run_setup r;
+    prepare_long(&r, "keep");
+    r.train.save_every = 1e-9; /* every step */
+    r.train.keep = 3;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(fs_count(in("keep")), 3 + 3); /* and model, log, settings */
+    for (unsigned step = 10; step <= 12; step++) {
+        char name[64];
+        snprintf(name, sizeof name, "keep/checkpoint-%u.safetensors", step);
+        assert_int_equal(access(in(name), F_OK), 0);
+    }
+}
+
+static void test_other_data_refused(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    prepare_long(&r, "other");
+    r.stop_at = 2;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    r.train.resume = 1;
+    r.data[0] = r.paths[1];
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "the data is not that of the run"));
+    r.data[0] = r.paths[0];
+    r.validation[0] = r.paths[0];
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "the validation data is not that of the run"));
+    r.train.data.count = r.train.validation.count = 0; /* as stored */
+    r.stop_at = 0;
+    assert_true(run_train(&r, BGPT_OK, &err));
+}
+
+static void test_existing_run(void **state)
+{
+    char whole[512];
+    run_setup r;
+    bgpt_error err;
+    train_whole();
+    prepare_long(&r, "twice");
+    r.train.seed = 99;
+    assert_true(run_train(&r, BGPT_OK, &err));
+    r.train.seed = 7;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "holds a run already"));
+    r.train.overwrite = 1;
+    r.train.init = in("twice/model.safetensors");
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "lies in the run folder"));
+    r.train.init = NULL;
+    assert_true(run_train(&r, BGPT_OK, &err));
+    snprintf(whole, sizeof whole, "%s", in("whole"));
+    assert_true(run_same_run(whole, in("twice"), 12));
+}
+
+/* A checkpoint and settings of different runs in one folder. */
+static void test_mixed_runs_refused(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    train_whole();
+    prepare_long(&r, "mixed");
+    r.train.lr = 0.5e-3;
+    r.stop_at = 2;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    run_copy(in("whole/config.json"), in("mixed/config.json"));
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "is not of the run"));
+    assert_int_equal(access(in("mixed/checkpoint-2.safetensors"), F_OK), 0);
+}
+
+static void test_divergence(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    run_prepare(&r, folder, "diverged");
+    r.train.lr = 1e6;
+    r.train.steps = 200;
+    r.train.warmup = -1;
+    r.train.save_every = 1e-9;
+    assert_true(run_train(&r, BGPT_ERR_FAILED, &err));
+    if (!strstr(err.text, "training diverged at step "))
+        fail_msg("%s", err.text);
+    assert_true(r.steps_seen > 0 && isfinite(r.last_loss));
+    bgpt_model *m;
+    if (bgpt_open(&m, in("diverged/model.safetensors"), &r.options, &err) != BGPT_OK) /* refuses what is not finite */
+        fail_msg("%s", err.text);
+    bgpt_close(m);
+}
+
+static void test_no_allocation_in_a_step(void **state)
+{
+    run_setup r;
+    fault_sys f;
+    fault_open(&f);
+    bgpt_hooks hooks = run_hooks(&f);
+    prepare_long(&r, "quiet");
+    r.options.hooks = &hooks;
+    r.options.threads = 2;
+    r.count = &f;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.steps_counted >= 7);
+    if (r.counted)
+        fail_msg("%d allocations in %d steps", (int)r.counted, (int)r.steps_counted);
+    assert_true(fault_clean(&f));
+}
+
+static void test_time_limit(void **state)
+{
+    run_setup r;
+    run_prepare(&r, folder, "timed");
+    r.train.validation = (bgpt_data){ .paths = r.validation, .count = 1 };
+    r.train.steps = 0;
+    r.train.seconds = 0.3;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.steps_seen > 1);
+    r.train.resume = 1; /* the time counts for a resumed run, so nothing is left of it */
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 0);
+    assert_non_null(strstr(r.notices, "is finished"));
+}
+
+/* A file that vanishes costs no step that was done. */
+static void test_vanished_file(void **state)
+{
+    char gone[512];
+    run_setup r;
+    bgpt_error err;
+    fs_write_text(in("shaky/a.txt"), "here today");
+    fs_write_text(in("shaky/b.txt"), "and here too");
+    snprintf(gone, sizeof gone, "%s", in("shaky/b.txt"));
+    run_prepare(&r, folder, "vanished");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/shaky", folder);
+    r.remove = gone;
+    assert_true(run_train(&r, BGPT_ERR_NOT_FOUND, &err));
+    assert_non_null(strstr(err.text, "b.txt"));
+    assert_int_equal(r.steps_seen, 3);
+    r.remove = NULL;
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err)); /* the listing is another */
+    fs_write_text(gone, "and here too");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 3);
+    run_prepare(&r, folder, "not-vanished");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/shaky", folder);
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    char other[512];
+    snprintf(other, sizeof other, "%s", in("vanished"));
+    assert_true(run_same_run(other, in("not-vanished"), 6));
+}
+
+static void test_bad_wishes(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    run_prepare(&r, folder, "never");
+    r.train.config.hidden = 100;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "100"));
+    run_prepare(&r, folder, "never");
+    r.train.data.count = 0;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    run_prepare(&r, folder, "never");
+    r.train.out = NULL;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    run_prepare(&r, folder, "never");
+    r.options.threads = 10000;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    run_prepare(&r, folder, "never");
+    r.data[0] = "/nowhere/at/all";
+    assert_true(run_train(&r, BGPT_ERR_NOT_FOUND, &err));
+    run_prepare(&r, folder, "never");
+    r.train.init = in("data/long.abc");
+    assert_true(run_train(&r, BGPT_ERR_FORMAT, &err));
+    assert_int_equal(access(in("never"), F_OK), -1); /* none of them left a trace */
+}
+
+/* --- kinds of training ------------------------------------------------------------------------ */
+
+static void test_pairs_and_init(void **state)
+{
+    run_setup r;
+    run_prepare(&r, folder, "pairs1");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/pairs", folder);
+    r.train.data.pairs = "aa+bb";
+    r.train.loss_target = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    const double from_scratch = r.last_loss;
+    char init[512];
+    snprintf(init, sizeof init, "%s", in("pairs1/model.safetensors"));
+    run_prepare(&r, folder, "pairs2");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/pairs", folder);
+    r.train.data.pairs = "aa+bb";
+    r.train.loss_target = 1;
+    r.train.init = init;
+    r.train.config = (bgpt_config){ 0 }; /* the shape is init's */
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.last_loss < from_scratch);
+}
+
+static void test_classifier_and_back(void **state)
+{
+    char model[512];
+    run_setup r;
+    run_prepare(&r, folder, "generative");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    snprintf(model, sizeof model, "%s", in("generative/model.safetensors"));
+    run_prepare(&r, folder, "classifier");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/classes", folder);
+    r.train.classify = 1;
+    r.train.init = model;
+    r.train.steps = 40;
+    r.train.validation = (bgpt_data){ .paths = r.data, .count = 1 };
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.last_loss < 0.2); /* two kinds of files that share no byte */
+    snprintf(model, sizeof model, "%s", in("classifier/model.safetensors"));
+    run_prepare(&r, folder, "back");
+    r.train.init = model;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.last_loss > 1); /* the byte decoder is new */
+}
+
+#define TEST(name) cmocka_unit_test(name)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_schedule_reference), TEST(test_schedule_other), TEST(test_defaults), TEST(test_steps),
+        TEST(test_recipe_round_trip), TEST(test_recipe_wrong), TEST(test_checksum), TEST(test_reference_run),
+        TEST(test_interrupted), TEST(test_interrupted_always), TEST(test_killed), TEST(test_killed_before_the_first_checkpoint),
+        TEST(test_config_lost), TEST(test_damaged_checkpoint), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters),
+        TEST(test_keep), TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused),
+        TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_vanished_file),
+        TEST(test_bad_wishes), TEST(test_pairs_and_init), TEST(test_classifier_and_back),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,475 @@
+/* The safetensors reader and writer by themselves: what is taken, everything
+ * that is refused, files cut at every length, every bit of a header flipped,
+ * number formats, and every allocation and file call failing. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "model/safetensors.h"
+#include "tests/support_check.h"
+#include "tests/support_every.h"
+#include "tests/support_fs.h"
+
+static char *folder;
+
+static int make_folder(void **state)
+{
+    folder = fs_make_folder();
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    fs_remove_folder(folder);
+    return 0;
+}
+
+/* Parse a header as if it stood in front of `data` bytes. */
+static bg_status parse(bg_st_file *f, const bg_sys *sys, const char *header, size_t size, uint64_t data, bg_error *err)
+{
+    memset(f, 0, sizeof *f);
+    f->fd = -1;
+    f->sys = sys;
+    f->path = bg_strdup(sys, "m.safetensors");
+    return bg_st_parse(f, header, size, 8 + size + data, err);
+}
+
+/* --- refused --------------------------------------------------------------- */
+
+#define T(dtype, shape, offsets) "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define A "\"a\":" T("F32", "[2]", "[0,8]")
+
+static const struct {
+    const char *header;
+    uint64_t data;
+    const char *part; /* of the sentence */
+} refused[] = {
+    { "", 0, "not a valid safetensors header" },
+    { "[]", 0, "not a valid safetensors header" },
+    { "{", 0, "not a valid safetensors header" },
+    { "{}}", 0, "not a valid safetensors header" },
+    { "{} x", 0, "not a valid safetensors header" },
+    { "{" A ",}", 8, "not a valid safetensors header" },
+    { "{" A " " A "}", 8, "not a valid safetensors header" },
+    { "{\"a\":1}", 0, "not a valid safetensors header" },
+    { "{\"a\":[]}", 0, "not a valid safetensors header" },
+    { "{\"a\":{\"b\":{\"c\":{}}}}", 0, "\"b\" is unknown" },
+    { "{\"\xff\":" T("F32", "[2]", "[0,8]") "}", 8, "UTF-8" },
+    { "{\"a\\u0000b\":" T("F32", "[2]", "[0,8]") "}", 8, "zero character" },
+    { "{" A "," A "}", 8, "a: the tensor stands twice" },
+    { "{" A ",\"\\u0061\":" T("F32", "[0]", "[8,8]") "}", 8, "a: the tensor stands twice" },
+    { "{" A ",\"b\":" T("F32", "[2]", "[4,12]") "}", 12, "b: overlaps" },
+    { "{" A ",\"b\":" T("F32", "[2]", "[0,8]") "}", 8, "overlaps" },
+    { "{" A ",\"b\":" T("F32", "[2]", "[12,20]") "}", 20, "b: stands behind a gap" },
+    { "{\"a\":" T("F32", "[2]", "[4,12]") "}", 12, "a: stands behind a gap" },
+    { "{" A "}", 9, "1 bytes stand behind the last tensor" },
+    { "{}", 3, "3 bytes stand behind" },
+    { "{" A "}", 7, "truncated: a ends at byte 8" },
+    { "{\"a\":" T("F32", "[2]", "[8,0]") "}", 8, "data_offsets are 8 and 0" },
+    { "{\"a\":" T("F32", "[2]", "[0,4]") "}", 4, "needs 8 bytes" },
+    { "{\"a\":" T("F32", "[2]", "[0]") "}", 8, "fewer than two" },
+    { "{\"a\":" T("F32", "[2]", "[0,8,16]") "}", 8, "more than two" },
+    { "{\"a\":" T("F32", "[2]", "[0,18446744073709551616]") "}", 8, "out of range" },
+    { "{\"a\":" T("F32", "[2]", "[18446744073709551608,18446744073709551615]") "}", 8, "needs 8 bytes" },
+    { "{\"a\":" T("U8", "[18446744073709551615]", "[0,18446744073709551615]") "}", 8, "truncated" },
+    { "{\"a\":" T("F32", "[4294967296,4294967296]", "[0,0]") "}", 0, "shape is too large" },
+    { "{\"a\":" T("F32", "[4611686018427387905]", "[0,4]") "}", 4, "shape is too large" },
+    { "{\"a\":" T("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]") "}", 4, "more than 8 dimensions" },
+    { "{\"a\":" T("F32", "[-2]", "[0,8]") "}", 8, "not negative" },
+    { "{\"a\":" T("F32", "[2.0]", "[0,8]") "}", 8, "whole number" },
+    { "{\"a\":" T("F32", "[2e0]", "[0,8]") "}", 8, "whole number" },
+    { "{\"a\":" T("F32", "[02]", "[0,8]") "}", 8, "leading zero" },
+    { "{\"a\":" T("F32", "[\"2\"]", "[0,8]") "}", 8, "expected a number" },
+    { "{\"a\":" T("F32", "2", "[0,8]") "}", 8, "expected an array" },
+    { "{\"a\":" T("F32", "[2]", "{}") "}", 8, "expected an array" },
+    { "{\"a\":" T("F31", "[2]", "[0,8]") "}", 8, "element type \"F31\"" },
+    { "{\"a\":" T("f32", "[2]", "[0,8]") "}", 8, "element type \"f32\"" },
+    { "{\"a\":" T("F8_E4M3_and_much_more_text", "[2]", "[0,8]") "}", 8, "too long" },
+    { "{\"a\":{\"dtype\":32,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "expected a string" },
+    { "{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "missing" },
+    { "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "missing" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "missing" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "\"shape\" is unknown or stands twice" },
+    { "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}}", 8, "\"x\" is unknown" },
+    { "{\"__metadata__\":{\"k\":1}}", 0, "not a string" },
+    { "{\"__metadata__\":{\"k\":{\"l\":\"v\"}}}", 0, "not a string" },
+    { "{\"__metadata__\":[]}", 0, "expected an object" },
+    { "{\"__metadata__\":{\"k\":\"a\\u0000b\"}}", 0, "zero character" },
+    { "{\"__metadata__\":{\"k\":\"v\",\"k\":\"w\"}}", 0, "key \"k\" stands twice" },
+    { "{\"__metadata__\":{},\"__metadata__\":{}}", 0, "metadata stand twice" },
+};
+
+static void refuses(void **state)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        fault_sys sys;
+        bg_st_file f;
+        bg_error err;
+        fault_open(&sys);
+        CHECK_FAILS(parse(&f, &sys.sys, refused[i].header, strlen(refused[i].header), refused[i].data, &err), BG_ERR_FORMAT,
+                    refused[i].part, err);
+        if (!strstr(err.text, "m.safetensors"))
+            fail_msg("\"%s\" does not name the file", err.text);
+        bg_st_close(&f);
+        if (!fault_clean(&sys))
+            fail_msg("leak after %s", refused[i].header);
+    }
+}
+
+static void refuses_deep_nesting(void **state)
+{
+    static char text[20000];
+    bg_st_file f;
+    bg_error err;
+    memset(text, '[', sizeof text - 1);
+    memcpy(text, "{\"a\":{\"x\":", 10);
+    CHECK_FAILS(parse(&f, bg_sys_default(), text, sizeof text - 1, 0, &err), BG_ERR_FORMAT, "unknown", err);
+    bg_st_close(&f);
+}
+
+/* --- taken ------------------------------------------------------------------ */
+
+static void takes_any_order(void **state)
+{
+    static const char header[] = " {\"b\":" T("F32", "[2,1]", "[8,16]") ", \"empty\" : " T("F16", "[3,0]", "[8,8]")
+        ",\n\"__metadata__\":{\"format\":\"pt\",\"\\u00e4\":\"\\\"\\n\"}," A ",\"scalar\":" T("I64", "[]", "[16,24]") "}   \n ";
+    bg_st_file f;
+    bg_error err;
+    CHECK_OK(parse(&f, bg_sys_default(), header, strlen(header), 24, &err), err);
+    assert_int_equal(f.count, 4);
+    assert_string_equal(f.tensors[0].name, "a");
+    assert_string_equal(f.tensors[1].name, "empty");
+    assert_string_equal(f.tensors[2].name, "b");
+    assert_string_equal(f.tensors[3].name, "scalar");
+    assert_int_equal(f.tensors[2].begin, 8 + strlen(header) + 8);
+    assert_int_equal(f.tensors[2].count, 2);
+    assert_int_equal(f.tensors[3].count, 1);
+    assert_int_equal(f.tensors[3].dims, 0);
+    assert_ptr_equal(bg_st_find(&f, "empty"), &f.tensors[1]);
+    assert_ptr_equal(bg_st_find(&f, "scalar"), &f.tensors[3]);
+    assert_null(bg_st_find(&f, "c"));
+    assert_null(bg_st_find(&f, ""));
+    assert_string_equal(bg_meta_get(&f.meta, "format"), "pt");
+    assert_string_equal(bg_meta_get(&f.meta, "\xc3\xa4"), "\"\n");
+    assert_null(bg_meta_get(&f.meta, "none"));
+    bg_st_close(&f);
+    bg_st_close(&f); /* closing twice is harmless */
+}
+
+/* Many tensors in reverse: sorting and finding. */
+static void takes_many(void **state)
+{
+    enum { MANY = 3000 };
+    bg_text t;
+    bg_st_file f;
+    bg_error err;
+    char name[32];
+    bg_text_open(&t, bg_sys_default());
+    for (int i = MANY; i-- > 0;)
+        bg_text_add(&t, "%s\"t%d\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[%d,%d]}", i == MANY - 1 ? "{" : ",", i, 2 * i, 2 * i + 2);
+    bg_text_add(&t, "}");
+    CHECK_OK(parse(&f, bg_sys_default(), t.data, t.size, 2 * MANY, &err), err);
+    assert_int_equal(f.count, MANY);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "t%d", i);
+        assert_ptr_equal(bg_st_find(&f, name), &f.tensors[i]);
+    }
+    bg_st_close(&f);
+    bg_text_close(&t);
+}
+
+/* --- files --------------------------------------------------------------------- */
+
+/* A file of three tensors, written by the writer. */
+static const uint64_t shape_a[2] = { 3, 5 }, shape_b[1] = { 4 }, shape_c[2] = { 0, 7 };
+
+static float value(size_t i) { return (float)i * 0.25f - 2.0f; }
+
+static bg_status write_sample(const bg_sys *sys, const char *path, int replace, const bg_meta *meta, bg_error *err)
+{
+    bg_st_writer w;
+    float x[19];
+    for (size_t i = 0; i < 19; i++)
+        x[i] = value(i);
+    bg_status s = bg_st_create(&w, sys, path, replace, meta, err);
+    if (s == BG_OK)
+        s = bg_st_declare(&w, "a", 2, shape_a, err);
+    if (s == BG_OK)
+        s = bg_st_declare(&w, "\xc3\xa4 \"quoted\"", 1, shape_b, err);
+    if (s == BG_OK)
+        s = bg_st_declare(&w, "c", 2, shape_c, err);
+    if (s == BG_OK)
+        s = bg_st_begin_data(&w, err);
+    if (s == BG_OK)
+        s = bg_st_data(&w, x, 7, err);
+    if (s == BG_OK)
+        s = bg_st_data(&w, x + 7, 12, err);
+    if (s == BG_OK)
+        s = bg_st_commit(&w, err);
+    if (s != BG_OK)
+        bg_st_abandon(&w);
+    return s;
+}
+
+static bg_status read_sample(const bg_sys *sys, const char *path, bg_error *err)
+{
+    bg_st_file f;
+    float x[15];
+    BG_TRY(bg_st_open(&f, sys, path, err));
+    bg_status s = f.count ? bg_st_read(&f, &f.tensors[0], 0, x, f.tensors[0].count, err) : BG_OK;
+    bg_st_close(&f);
+    return s;
+}
+
+static void round_trip(void **state)
+{
+    const char *path = fs_path(folder, "round.safetensors");
+    bg_st_file f;
+    bg_meta meta;
+    bg_error err;
+    float x[15];
+    uint64_t header;
+    size_t size;
+    bg_meta_open(&meta, bg_sys_default());
+    CHECK_OK(bg_meta_set(&meta, "format", "pt", &err), err);
+    CHECK_OK(bg_meta_set(&meta, "labels", "[\"a\\\"b\", \"\xc3\xa4\"]", &err), err);
+    CHECK_OK(bg_meta_set(&meta, "format", "ours", &err), err); /* replaces */
+    CHECK_OK(write_sample(bg_sys_default(), path, 0, &meta, &err), err);
+    unsigned char *bytes = fs_read(path, &size);
+    memcpy(&header, bytes, 8);
+    assert_int_equal(header % 8, 0);
+    assert_int_equal(size, 8 + header + 19 * 4);
+    free(bytes);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    assert_int_equal(f.count, 3);
+    assert_int_equal(f.meta.count, 2);
+    assert_string_equal(bg_meta_get(&f.meta, "format"), "ours");
+    assert_string_equal(bg_meta_get(&f.meta, "labels"), "[\"a\\\"b\", \"\xc3\xa4\"]");
+    CHECK_OK(bg_st_read(&f, bg_st_find(&f, "a"), 0, x, 15, &err), err);
+    for (size_t i = 0; i < 15; i++)
+        assert_true(x[i] == value(i));
+    CHECK_OK(bg_st_read(&f, bg_st_find(&f, "\xc3\xa4 \"quoted\""), 1, x, 3, &err), err);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(x[i] == value(16 + i));
+    bg_st_close(&f);
+    CHECK_FAILS(write_sample(bg_sys_default(), path, 0, &meta, &err), BG_ERR_FAILED, "exists already", err);
+    CHECK_OK(write_sample(bg_sys_default(), path, 1, NULL, &err), err);
+    CHECK_OK(read_sample(bg_sys_default(), path, &err), err);
+    bg_meta_close(&meta);
+}
+
+static void header_claims(void **state)
+{
+    static const struct { uint64_t claim; size_t size; const char *part; } rows[] = {
+        { 0, 0, "only 0 bytes" },
+        { 0, 7, "only 7 bytes" },
+        { 0, 8, "not a valid safetensors header" },
+        { 3, 10, "truncated: a header of 3 bytes is claimed" },
+        { 1000000000, 64, "the limit is 100000000" },
+        { 99999999, 64, "truncated" },
+        { UINT64_MAX, 64, "the limit" },
+        { UINT64_MAX - 7, 64, "the limit" },
+    };
+    const char *path = fs_path(folder, "claim.safetensors");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned char bytes[64] = { 0 };
+        bg_error err;
+        memcpy(bytes, &rows[i].claim, 8);
+        fs_write(path, bytes, rows[i].size);
+        CHECK_FAILS(read_sample(bg_sys_default(), path, &err), BG_ERR_FORMAT, rows[i].part, err);
+        if (!strstr(err.text, path))
+            fail_msg("\"%s\" does not name the file", err.text);
+    }
+}
+
+static void missing_and_folder(void **state)
+{
+    bg_error err;
+    CHECK_FAILS(read_sample(bg_sys_default(), fs_path(folder, "none"), &err), BG_ERR_NOT_FOUND, "none", err);
+    CHECK_FAILS(read_sample(bg_sys_default(), folder, &err), BG_ERR_NOT_FOUND, "folder", err);
+}
+
+static void cut_at_every_length(void **state)
+{
+    const char *path = fs_path(folder, "whole.safetensors"), *cut = fs_path(folder, "cut.safetensors");
+    bg_error err;
+    size_t size;
+    CHECK_OK(write_sample(bg_sys_default(), path, 1, NULL, &err), err);
+    unsigned char *bytes = fs_read(path, &size);
+    for (size_t n = 0; n < size; n++) {
+        fault_sys sys;
+        fault_open(&sys);
+        fs_write(cut, bytes, n);
+        CHECK_FAILS(read_sample(&sys.sys, cut, &err), BG_ERR_FORMAT, "cut.safetensors", err);
+        assert_true(fault_clean(&sys));
+    }
+    free(bytes);
+}
+
+/* A flipped bit is refused with a sentence, or gives tensors inside the file. */
+static void flipped_header_bits(void **state)
+{
+    static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," A ",\"b\":" T("F16", "[2,3]", "[8,20]") "}  ";
+    char text[sizeof header];
+    const size_t n = strlen(header);
+    size_t taken = 0;
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        fault_sys sys;
+        bg_st_file f;
+        bg_error err = { 0 };
+        memcpy(text, header, n);
+        text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+        fault_open(&sys);
+        if (parse(&f, &sys.sys, text, n, 20, &err) == BG_OK) {
+            taken++;
+            uint64_t end = 8 + n;
+            for (size_t i = 0; i < f.count; i++) {
+                assert_int_equal(f.tensors[i].begin, end);
+                end += f.tensors[i].bytes;
+            }
+            assert_int_equal(end, 8 + n + 20);
+        } else if (!strstr(err.text, "m.safetensors")) {
+            fail_msg("bit %zu: \"%s\"", bit, err.text);
+        }
+        bg_st_close(&f);
+        assert_true(fault_clean(&sys));
+    }
+    assert_true(taken < 8 * n / 4); /* only letters of names and values may change */
+}
+
+/* --- numbers ----------------------------------------------------------------------- */
+
+/* A file with one tensor "x" of these raw bytes. */
+static const char *raw_file(const char *dtype, size_t count, const void *data, size_t size)
+{
+    char header[256];
+    const char *path = fs_path(folder, "raw.safetensors");
+    unsigned char *bytes = malloc(8 + sizeof header + size);
+    const int n = snprintf(header, sizeof header, "{\"x\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[0,%zu]}}", dtype, count, size);
+    const uint64_t length = (uint64_t)n;
+    memcpy(bytes, &length, 8);
+    memcpy(bytes + 8, header, (size_t)n);
+    memcpy(bytes + 8 + n, data, size);
+    fs_write(path, bytes, 8 + (size_t)n + size);
+    free(bytes);
+    return path;
+}
+
+/* All finite halves, by the definition of the format; the others are refused by place. */
+static void halves(void **state)
+{
+    static uint16_t half[65536];
+    static float x[65536];
+    bg_st_file f;
+    bg_error err;
+    for (uint32_t i = 0; i < 65536; i++)
+        half[i] = (uint16_t)i;
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), raw_file("F16", 65536, half, sizeof half), &err), err);
+    for (uint32_t sign = 0; sign < 2; sign++) {
+        CHECK_OK(bg_st_read(&f, f.tensors, sign * 0x8000, x, 0x7c00, &err), err);
+        for (int i = 0; i < 0x7c00; i++) {
+            const int e = i >> 10;
+            const double want = e ? ldexp(1024 + (i & 1023), e - 25) : ldexp(i & 1023, -24);
+            if (x[i] != (sign ? -want : want) || !signbit(x[i]) != !sign)
+                fail_msg("half 0x%04x: %.9g, wanted %.9g", i | (int)sign << 15, x[i], want);
+        }
+    }
+    CHECK_FAILS(bg_st_read(&f, f.tensors, 0, x, 65536, &err), BG_ERR_FORMAT, "x: value 31744 is not a finite number", err);
+    CHECK_FAILS(bg_st_read(&f, f.tensors, 65000, x, 3, &err), BG_ERR_FORMAT, "x: value 65000 is not a finite number", err);
+    bg_st_close(&f);
+}
+
+static void other_numbers(void **state)
+{
+    static const uint16_t bf16[] = { 0x0000, 0x8000, 0x3f80, 0xbf80, 0x4049, 0x0001, 0x7f7f };
+    static const float bf16_value[] = { 0, -0.0f, 1, -1, 3.140625f, 0x1p-133f, 0x1.fep127f };
+    static const double f64[] = { 0, -1.5, 0.1, 1e-300, 3e38 };
+    static const double bad[][2] = { { 1, 1e39 }, { 1, -INFINITY }, { 1, NAN } };
+    static const int64_t i64[] = { 1, 2 };
+    float x[8];
+    bg_st_file f;
+    bg_error err;
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), raw_file("BF16", 7, bf16, sizeof bf16), &err), err);
+    CHECK_OK(bg_st_read(&f, f.tensors, 0, x, 7, &err), err);
+    assert_memory_equal(x, bf16_value, sizeof bf16_value);
+    bg_st_close(&f);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), raw_file("F64", 5, f64, sizeof f64), &err), err);
+    CHECK_OK(bg_st_read(&f, f.tensors, 0, x, 5, &err), err);
+    for (int i = 0; i < 5; i++)
+        assert_true(x[i] == (float)f64[i]);
+    bg_st_close(&f);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK_OK(bg_st_open(&f, bg_sys_default(), raw_file("F64", 2, bad[i], sizeof bad[i]), &err), err);
+        CHECK_FAILS(bg_st_read(&f, f.tensors, 0, x, 2, &err), BG_ERR_FORMAT, "x: value 1 is not", err);
+        bg_st_close(&f);
+    }
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), raw_file("I64", 2, i64, sizeof i64), &err), err);
+    CHECK_FAILS(bg_st_read(&f, f.tensors, 0, x, 2, &err), BG_ERR_FORMAT, "type I64 cannot be read as numbers", err);
+    bg_st_close(&f);
+}
+
+/* --- faults ----------------------------------------------------------------------------- */
+
+static bg_status work_read(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    return read_sample(sys, fs_path(folder, "fault.safetensors"), err);
+}
+
+static bg_status work_write(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    bg_meta meta;
+    bg_meta_open(&meta, sys);
+    bg_status s = bg_meta_set(&meta, "k", "v", err);
+    if (s == BG_OK)
+        s = write_sample(sys, fs_path(folder, "fault.safetensors"), 1, &meta, err);
+    bg_meta_close(&meta);
+    return s;
+}
+
+static void faults(void **state)
+{
+    bg_error err;
+    CHECK_OK(work_write(bg_sys_default(), NULL, &err), err);
+    for (int kind = 0; kind < FAULT_KINDS; kind++) {
+        every_call_fails(folder, (fault_kind)kind, work_read, work_read, NULL);
+        every_call_fails(folder, (fault_kind)kind, work_write, work_read, NULL);
+    }
+}
+
+static void short_transfers(void **state)
+{
+    fault_sys f;
+    bg_error err;
+    fault_open(&f);
+    f.short_transfer = 3;
+    f.interrupt_every = 4;
+    CHECK_OK(work_write(&f.sys, NULL, &err), err);
+    CHECK_OK(work_read(&f.sys, NULL, &err), err);
+    assert_true(fault_clean(&f));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_deep_nesting),
+        cmocka_unit_test(takes_any_order),
+        cmocka_unit_test(takes_many),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(header_claims),
+        cmocka_unit_test(missing_and_folder),
+        cmocka_unit_test(cut_at_every_length),
+        cmocka_unit_test(flipped_header_bits),
+        cmocka_unit_test(halves),
+        cmocka_unit_test(other_numbers),
+        cmocka_unit_test(faults),
+        cmocka_unit_test(short_transfers),
+    };
+    return cmocka_run_group_tests_name("safetensors", tests, make_folder, remove_folder);
+}
