@@ -19,8 +19,9 @@ enum {
 
 typedef struct attention_work {
     bg_backend *be;
-    const float *qkv, *out_in, *dout; /* (R,3C), (R,C), (R,C) */
-    float *out, *dqkv, *lse;          /* (R,C), (R,3C), (R,A) */
+    const act *qkv, *out_in, *dout; /* (R,3C), (R,C), (R,C) */
+    act *out, *dqkv;                /* (R,C), (R,3C) */
+    float *lse;                     /* (R,A) */
     const bg_segments *s;
     const bg_dropout *drop;
     size_t C, heads, qkv_row, out_row, bundle; /* bundle: segments of a task, 0 = one (segment, head) */
@@ -38,7 +39,7 @@ AI size_t transposed_floats(size_t longest) { return panel_columns(longest) * BG
 
 AI size_t attention_scratch(size_t longest)
 {
-    return transposed_floats(longest) + TILE_MR * (score_row(longest) + DROP_COLUMNS + BG_HEAD);
+    return transposed_floats(longest) + TILE_MR * (score_row(longest) + DROP_COLUMNS + BG_HEAD) + 3 * head_spare(longest);
 }
 
 /* (n,64) rows as panels of the transpose, in whole vectors: columns beyond n are zeros. */
@@ -69,7 +70,8 @@ AI operand packed_panels(const float *p) { return (operand){ p, (size_t)TILE_NR 
 typedef struct query_block {
     const float *q;
     operand keys, values;
-    float *out, *lse;
+    act *out;
+    float *lse;
     size_t q_row, out_row, lse_row, at, mr;
     const bg_dropout *drop;
     uint64_t drop_row; /* of the first query */
@@ -106,22 +108,26 @@ static void attend(const query_block *b, float *scores, size_t row, float *mixed
     small_product(b->mr, HEAD_VECTORS, limit, by_rows(scores, row), b->values, mixed, BG_HEAD, 0);
     for (size_t r = 0; r < b->mr; r++)
         for (size_t d = 0; d < BG_HEAD; d += VW)
-            vstore(b->out + r * b->out_row + d, vload(mixed + r * BG_HEAD + d) * inverse[r]);
+            astore(b->out + r * b->out_row + d, vload(mixed + r * BG_HEAD + d) * inverse[r]);
 }
 
 static void attention_head(const attention_work *w, size_t first, size_t length, size_t head, float *scratch)
 {
-    const float *q = w->qkv + first * w->qkv_row + head * BG_HEAD, *k = q + w->C, *v = k + w->C;
+    const act *qkv = w->qkv + first * w->qkv_row + head * BG_HEAD;
     float *keys = scratch, *mixed = keys + transposed_floats(length), *scores = mixed + TILE_MR * BG_HEAD;
-    pack_heads(keys, k, w->qkv_row, length);
+    float *spare = scores + TILE_MR * (score_row(length) + DROP_COLUMNS);
+    const float_rows q = head_floats(qkv, w->qkv_row, length, spare);
+    const float_rows k = head_floats(qkv + w->C, w->qkv_row, length, spare + head_spare(length));
+    const float_rows v = head_floats(qkv + 2 * w->C, w->qkv_row, length, spare + 2 * head_spare(length));
+    pack_heads(keys, k.p, k.row, length);
     query_block b = {
-        .keys = packed_panels(keys), .values = plain_panels(v, w->qkv_row),
-        .q_row = w->qkv_row, .out_row = w->out_row, .lse_row = w->heads, .drop = w->drop, .head = (uint32_t)head,
+        .keys = packed_panels(keys), .values = plain_panels(v.p, v.row),
+        .q_row = q.row, .out_row = w->out_row, .lse_row = w->heads, .drop = w->drop, .head = (uint32_t)head,
     };
     for (size_t r = 0; r < length; r += b.mr) {
         b.at = r;
         b.mr = tile_rows(length - r);
-        b.q = q + r * w->qkv_row;
+        b.q = q.p + r * q.row;
         b.out = w->out + (first + r) * w->out_row + head * BG_HEAD;
         b.lse = w->lse ? w->lse + (first + r) * w->heads + head : NULL;
         b.drop_row = first + r;

@@ -9,13 +9,15 @@ enum { BACK_ROWS = 48 }; /* queries of a block: eight tiles */
 
 AI size_t attention_back_scratch(size_t longest)
 {
-    return 2 * transposed_floats(longest) + 2 * BACK_ROWS * score_row(longest) + panel_columns(longest) + DROP_COLUMNS;
+    return 2 * transposed_floats(longest) + 2 * BACK_ROWS * score_row(longest) + panel_columns(longest) + DROP_COLUMNS + 7 * head_spare(longest);
 }
 
 typedef struct back_head {
     const attention_work *w;
-    const float *q, *k, *v, *out, *dout; /* at the segment's first row and the head's first column */
+    float_rows q, k, v, dout; /* at the segment's first row and the head's first column */
+    const act *out;       /* likewise */
     float *dq, *dk, *dv;
+    size_t d_row;         /* stride of the three */
     float *keys, *values; /* K^T and V^T as panels */
     float *p, *ds, *mask; /* (BACK_ROWS, row) twice, (row) */
     size_t first, head, row;
@@ -43,11 +45,11 @@ static void score_gradient(const back_head *b, size_t at, float *p, float *ds, f
     }
 }
 
-AI float dot_head(const float *a, const float *b)
+AI float dot_head(const float *a, const act *b)
 {
     vf sum = vzero();
     UNROLL for (int i = 0; i < BG_HEAD; i += VW)
-        sum = vfma(vload(a + i), vload(b + i), sum);
+        sum = vfma(vload(a + i), aload(b + i), sum);
     return vsum(sum);
 }
 
@@ -55,43 +57,49 @@ static void back_block(const back_head *b, size_t at, size_t rows)
 {
     const attention_work *w = b->w;
     size_t limit = at + rows, vectors = count_vectors(limit);
-    const float *q = b->q + at * w->qkv_row, *dout = b->dout + at * w->out_row;
-    small_product(rows, vectors, BG_HEAD, by_rows(q, w->qkv_row), packed_panels(b->keys), b->p, b->row, 0);
-    small_product(rows, vectors, BG_HEAD, by_rows(dout, w->out_row), packed_panels(b->values), b->ds, b->row, 0);
+    const float *q = b->q.p + at * b->q.row, *dout = b->dout.p + at * b->dout.row;
+    small_product(rows, vectors, BG_HEAD, by_rows(q, b->q.row), packed_panels(b->keys), b->p, b->row, 0);
+    small_product(rows, vectors, BG_HEAD, by_rows(dout, b->dout.row), packed_panels(b->values), b->ds, b->row, 0);
     for (size_t r = 0; r < rows; r++) {
-        float delta = dot_head(dout + r * w->out_row, b->out + (at + r) * w->out_row);
+        float delta = dot_head(dout + r * b->dout.row, b->out + (at + r) * w->out_row);
         score_gradient(b, at + r, b->p + r * b->row, b->ds + r * b->row, delta, vectors * VW);
     }
-    small_product(rows, HEAD_VECTORS, limit, by_rows(b->ds, b->row), plain_panels(b->k, w->qkv_row), b->dq + at * w->qkv_row, w->qkv_row, 0);
+    small_product(rows, HEAD_VECTORS, limit, by_rows(b->ds, b->row), plain_panels(b->k.p, b->k.row), b->dq + at * b->d_row, b->d_row, 0);
     /* keys of earlier blocks have a sum already, those of this block start one */
     for (int old = 1; old >= 0; old--) {
         size_t from = old ? 0 : at, n = old ? at : rows;
-        small_product(n, HEAD_VECTORS, rows, by_columns(b->p + from, b->row), plain_panels(dout, w->out_row), b->dv + from * w->qkv_row, w->qkv_row, old);
-        small_product(n, HEAD_VECTORS, rows, by_columns(b->ds + from, b->row), plain_panels(q, w->qkv_row), b->dk + from * w->qkv_row, w->qkv_row, old);
+        small_product(n, HEAD_VECTORS, rows, by_columns(b->p + from, b->row), plain_panels(dout, b->dout.row), b->dv + from * b->d_row, b->d_row, old);
+        small_product(n, HEAD_VECTORS, rows, by_columns(b->ds + from, b->row), plain_panels(q, b->q.row), b->dk + from * b->d_row, b->d_row, old);
     }
 }
 
 static void attention_back_head(const attention_work *w, size_t first, size_t length, size_t head, float *scratch)
 {
-    size_t column = head * BG_HEAD, in = first * w->qkv_row + column, out = first * w->out_row + column;
-    back_head b = { .w = w, .first = first, .head = head, .row = score_row(length) };
-    b.q = w->qkv + in;
-    b.k = b.q + w->C;
-    b.v = b.k + w->C;
-    b.dq = w->dqkv + in;
-    b.dk = b.dq + w->C;
-    b.dv = b.dk + w->C;
+    const size_t column = head * BG_HEAD, out = first * w->out_row + column, spare_one = head_spare(length);
+    const act *qkv = w->qkv + first * w->qkv_row + column;
+    act *dqkv = w->dqkv + first * w->qkv_row + column;
+    back_head b = { .w = w, .first = first, .head = head, .row = score_row(length), .d_row = w->qkv_row };
+    float *spare = scratch;
+    b.q = head_floats(qkv, w->qkv_row, length, spare);
+    b.k = head_floats(qkv + w->C, w->qkv_row, length, spare += spare_one);
+    b.v = head_floats(qkv + 2 * w->C, w->qkv_row, length, spare += spare_one);
+    b.dout = head_floats(w->dout + out, w->out_row, length, spare += spare_one);
+    b.dq = head_result(dqkv, &b.d_row, spare += spare_one);
+    b.dk = head_result(dqkv + w->C, &b.d_row, spare += spare_one);
+    b.dv = head_result(dqkv + 2 * w->C, &b.d_row, spare += spare_one);
     b.out = w->out_in + out;
-    b.dout = w->dout + out;
-    b.keys = scratch;
+    b.keys = spare + spare_one;
     b.values = b.keys + transposed_floats(length);
     b.p = b.values + transposed_floats(length);
     b.ds = b.p + BACK_ROWS * b.row;
     b.mask = b.ds + BACK_ROWS * b.row;
-    pack_heads(b.keys, b.k, w->qkv_row, length);
-    pack_heads(b.values, b.v, w->qkv_row, length);
+    pack_heads(b.keys, b.k.p, b.k.row, length);
+    pack_heads(b.values, b.v.p, b.v.row, length);
     for (size_t r = 0; r < length; r += BACK_ROWS)
         back_block(&b, r, length - r < BACK_ROWS ? length - r : BACK_ROWS);
+    head_done(dqkv, w->qkv_row, b.dq, length);
+    head_done(dqkv + w->C, w->qkv_row, b.dk, length);
+    head_done(dqkv + 2 * w->C, w->qkv_row, b.dv, length);
 }
 
 static void attention_back_task(void *arg, size_t task, unsigned thread) { each_head(arg, task, thread, attention_back_head); }

@@ -6,10 +6,11 @@
 
 typedef struct cache_work {
     bg_backend *be;
-    const float *qkv;
-    float *out, *cache;
+    const act *qkv;
+    act *out;
+    float *cache;
     const uint32_t *slot, *pos;
-    size_t R, C, length, qkv_row, out_row;
+    size_t R, C, length, qkv_row, out_row, per_task; /* per_task: heads */
 } cache_work;
 
 AI size_t cache_head_floats(size_t length) { return (panel_columns(length) + length) * BG_HEAD; }
@@ -26,14 +27,15 @@ AI float *cache_keys(const cache_work *w, size_t r, size_t head)
 
 static void cache_append(const cache_work *w, size_t r, size_t head)
 {
-    const float *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD;
+    const act *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD, *v = k + w->C;
     float *keys = cache_keys(w, r, head), *values = keys + panel_columns(w->length) * BG_HEAD;
     size_t at = w->pos[r];
     assert(at < w->length);
     float *column = keys + at / TILE_NR * TILE_NR * BG_HEAD + at % TILE_NR;
     for (size_t d = 0; d < BG_HEAD; d++)
-        column[d * TILE_NR] = k[d];
-    memcpy(values + at * BG_HEAD, k + w->C, BG_HEAD * sizeof(float));
+        column[d * TILE_NR] = aget(k + d);
+    for (size_t d = 0; d < BG_HEAD; d += VW)
+        vstore(values + at * BG_HEAD + d, aload(v + d));
 }
 
 /* Rows from r on that follow each other in one slot make one block of queries. */
@@ -47,17 +49,17 @@ static size_t run_of_rows(const cache_work *w, size_t r)
 
 /* All rows of one head: no head looks at another's cache, so appending needs no
  * barrier before attending. */
-static void cache_task(void *arg, size_t head, unsigned thread)
+static void cache_head(const cache_work *w, size_t head, unsigned thread)
 {
-    const cache_work *w = arg;
-    float *mixed = scratch_of(w->be, thread), *scores = mixed + TILE_MR * BG_HEAD;
+    float *mixed = scratch_of(w->be, thread), *spare = mixed + TILE_MR * BG_HEAD, *scores = spare + TILE_MR * BG_HEAD;
     for (size_t r = 0; r < w->R; r++)
         cache_append(w, r, head);
     for (size_t r = 0, n; r < w->R; r += n) {
         n = run_of_rows(w, r);
         const float *keys = cache_keys(w, r, head);
+        const float_rows q = head_floats(w->qkv + r * w->qkv_row + head * BG_HEAD, w->qkv_row, n, spare);
         query_block b = {
-            .q = w->qkv + r * w->qkv_row + head * BG_HEAD, .q_row = w->qkv_row,
+            .q = q.p, .q_row = q.row,
             .keys = packed_panels(keys), .values = plain_panels(keys + panel_columns(w->length) * BG_HEAD, BG_HEAD),
             .out = w->out + r * w->out_row + head * BG_HEAD, .out_row = w->out_row, .at = w->pos[r], .mr = n,
         };
@@ -65,12 +67,33 @@ static void cache_task(void *arg, size_t head, unsigned thread)
     }
 }
 
+static void cache_task(void *arg, size_t task, unsigned thread)
+{
+    const cache_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->C / BG_HEAD);
+    for (size_t head = begin; head < end; head++)
+        cache_head(w, head, thread);
+}
+
+/* Heads of a task: one, or as many as make a task worth handing out (about 1000 keys, some
+ * microseconds); a byte's step has a few keys in all. */
+static size_t heads_per_task(const uint32_t *pos, size_t R)
+{
+    size_t keys = 0;
+    for (size_t r = 0; r < R; r++)
+        keys += pos[r] + 8;
+    return keys < 1000 ? 1000 / keys : 1;
+}
+
 static void attention_cached(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C)
 {
     assert(length <= ((bg_cpu *)be)->limits.max_segment);
+    if (R == 0)
+        return;
     cache_work w = {
         .be = be, .qkv = qkv, .out = out, .cache = cache, .slot = slot, .pos = pos,
         .R = R, .C = C, .length = length, .qkv_row = act_stride(3 * C), .out_row = act_stride(C),
+        .per_task = heads_per_task(pos, R),
     };
-    bg_pool_run(be->pool, cache_task, &w, C / BG_HEAD);
+    bg_pool_run(be->pool, cache_task, &w, count_tasks(C / BG_HEAD, w.per_task));
 }

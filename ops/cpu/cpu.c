@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-/* The level that serves an instruction set.  `fast` has no answer of its own
- * yet: fp32 is the quickest there is at every level. */
-static const bg_cpu_level *find_level(bg_isa isa)
+/* The level that serves an instruction set.  `fast` has an answer of its own
+ * with AMX; elsewhere fp32 is the quickest there is. */
+static const bg_cpu_level *find_level(bg_isa isa, int fast)
 {
     switch (isa) {
 #if defined(__x86_64__)
@@ -15,8 +15,9 @@ static const bg_cpu_level *find_level(bg_isa isa)
         return &bg_cpu_avx2;
     case BG_ISA_AVX512:
     case BG_ISA_AVX512FP16:
-    case BG_ISA_AMX:
         return &bg_cpu_avx512;
+    case BG_ISA_AMX:
+        return fast ? &bg_cpu_amx : &bg_cpu_avx512;
 #else
     case BG_ISA_NEON: /* the same vectors of four, compiled for it */
 #endif
@@ -30,27 +31,43 @@ static const bg_cpu_level *find_level(bg_isa isa)
 bg_status bg_cpu_open(bg_backend **out, const bg_sys *sys, bg_pool *pool, bg_isa isa, int fast, const bg_limits *limits, bg_error *err)
 {
     *out = NULL;
-    const bg_cpu_level *level = find_level(isa);
+    const bg_cpu_level *level = find_level(isa, fast);
     if (!level || !bg_isa_present(isa))
         return bg_fail(err, BG_ERR_ARGUMENT, "this machine lacks the instruction-set level '%s'", bg_isa_name(isa));
-    size_t floats = level->scratch_floats(limits), all;
+    BG_TRY(bg_cpu_open_level(out, sys, pool, level, limits, err));
+    if (level == &bg_cpu_portable)
+        (*out)->isa = isa; /* it serves NEON too */
+    return BG_OK;
+}
+
+bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, const bg_cpu_level *level, const bg_limits *limits, bg_error *err)
+{
+    *out = NULL;
+    const size_t floats = level->scratch_floats(limits), shared = level->shared_floats(limits);
+    size_t all;
     bg_cpu *cpu = bg_alloc_zero(sys, 1, sizeof *cpu);
     if (!cpu)
         return bg_fail_memory(err, "the CPU back end", sizeof *cpu);
     if (bg_mul_size(&all, floats, bg_pool_threads(pool)) == 0)
         cpu->scratch = bg_alloc(sys, all, sizeof(float));
+    if (cpu->scratch)
+        bg_cpu_huge_pages(cpu->scratch, all * sizeof(float));
+    if (shared)
+        cpu->shared = bg_alloc(sys, shared, sizeof(float));
+    if (cpu->shared)
+        bg_cpu_huge_pages(cpu->shared, shared * sizeof(float));
     cpu->sums = bg_alloc(sys, BG_CPU_SUM_SLOTS, sizeof(double));
     cpu->base.ops = &level->ops;
     cpu->base.sys = sys;
     cpu->base.pool = pool;
-    cpu->base.isa = level->isa == BG_ISA_PORTABLE ? isa : level->isa;
+    cpu->base.isa = level->isa;
     cpu->base.precision = level->precision;
     cpu->base.act_size = level->ops.act_size;
     cpu->limits = *limits;
     cpu->scratch_floats = floats;
-    if (!cpu->scratch || !cpu->sums) {
+    if (!cpu->scratch || !cpu->sums || (shared && !cpu->shared)) {
         bg_backend_close(&cpu->base);
-        return bg_fail_memory(err, "scratch of the CPU back end", (uint64_t)floats * sizeof(float) * bg_pool_threads(pool));
+        return bg_fail_memory(err, "scratch of the CPU back end", ((uint64_t)floats * bg_pool_threads(pool) + shared) * sizeof(float));
     }
     *out = &cpu->base;
     return BG_OK;
@@ -62,6 +79,7 @@ void bg_backend_close(bg_backend *be)
         return;
     bg_cpu *cpu = (bg_cpu *)be;
     bg_free(be->sys, cpu->scratch);
+    bg_free(be->sys, cpu->shared);
     bg_free(be->sys, cpu->sums);
     bg_free(be->sys, cpu);
 }

@@ -23,6 +23,7 @@ typedef struct bg_cpu {
     bg_limits limits;
     size_t scratch_floats; /* of each thread */
     float *scratch;        /* (threads, scratch_floats) */
+    float *shared;         /* (shared_floats) of all threads, NULL when a level needs none */
     double *sums;          /* (BG_CPU_SUM_SLOTS) */
 } bg_cpu;
 
@@ -32,12 +33,21 @@ typedef struct bg_cpu_level {
     const char *precision;
     /* floats of scratch a thread needs for calls within these limits */
     size_t (*scratch_floats)(const bg_limits *limits);
+    /* and all of them together */
+    size_t (*shared_floats)(const bg_limits *limits);
 } bg_cpu_level;
 
 extern const bg_cpu_level bg_cpu_portable;
 #if defined(__x86_64__)
-extern const bg_cpu_level bg_cpu_avx2, bg_cpu_avx512;
+extern const bg_cpu_level bg_cpu_avx2, bg_cpu_avx512, bg_cpu_amx;
 #endif
+extern const bg_cpu_level bg_cpu_tiles; /* bg_cpu_amx in plain C, for tests */
+
+/* bg_cpu_open with the level already chosen. */
+bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, const bg_cpu_level *level, const bg_limits *limits, bg_error *err);
+
+/* A hint to the system for a block not touched yet (memory.c). */
+void bg_cpu_huge_pages(void *p, size_t bytes);
 
 /* Ops that are the same at every level (memory.c). */
 void *bg_cpu_alloc(bg_backend *be, size_t bytes);

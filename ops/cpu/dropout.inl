@@ -15,33 +15,48 @@ AI mask_maker mask_open(const bg_dropout *d)
     return (mask_maker){ .seed = d->seed, .stream = bg_drop_stream(d), .threshold = bg_drop_threshold(d), .scale = bg_drop_scale(d) };
 }
 
+/* One round on VW/2 blocks.  Only the low halves of c mean anything; the
+ * products ignore the high ones. */
+AI void philox_round(vl c[4], uint32_t k0, uint32_t k1)
+{
+    vl p0 = vmul_low(c[0], 0xD2511F53u), p1 = vmul_low(c[2], 0xCD9E8D57u);
+    c[0] = (p1 >> 32) ^ c[1] ^ k0;
+    c[1] = p1;
+    c[2] = (p0 >> 32) ^ c[3] ^ k1;
+    c[3] = p0;
+}
+
 /* Factors of the 64 columns whose first Philox block is `block`. */
 static void mask_64(const mask_maker *m, float factor[DROP_COLUMNS], uint64_t index, uint32_t block)
 {
-    uint32_t k0 = (uint32_t)m->seed, k1 = (uint32_t)(m->seed >> 32);
-    uint32_t c0[8], c1[8], c2[8], c3[8];
-    for (uint32_t i = 0; i < 8; i++) {
-        c0[i] = block + i;
-        c1[i] = m->stream;
-        c2[i] = (uint32_t)index;
-        c3[i] = (uint32_t)(index >> 32);
-    }
-    for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < 8; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-            c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
-            c1[i] = (uint32_t)p1;
-            c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-            c3[i] = (uint32_t)p0;
+    uint64_t words[2][DROP_COLUMNS / BG_DROP_GROUP]; /* 0, 1 and 2, 3 of each block */
+    uint16_t halves[DROP_COLUMNS];
+    for (uint32_t first = 0; first < 8; first += VW / 2) {
+        vl c[4], lane = { 0 };
+        UNROLL for (uint32_t i = 0; i < VW / 2; i++)
+            lane[i] = first + i;
+        c[0] = lane + block;
+        c[1] = m->stream - (vl){ 0 };
+        c[2] = (uint32_t)index - (vl){ 0 };
+        c[3] = (index >> 32) - (vl){ 0 };
+        uint32_t k0 = (uint32_t)m->seed, k1 = (uint32_t)(m->seed >> 32);
+        UNROLL for (int round = 0; round < 10; round++) {
+            philox_round(c, k0, k1);
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
+        vl low = (c[0] & 0xFFFFFFFFu) | c[1] << 32, high = (c[2] & 0xFFFFFFFFu) | c[3] << 32;
+        memcpy(words[0] + first, &low, sizeof low);
+        memcpy(words[1] + first, &high, sizeof high);
     }
     for (int i = 0; i < 8; i++) {
-        const uint32_t word[4] = { c0[i], c1[i], c2[i], c3[i] };
-        for (int h = 0; h < 8; h++)
-            factor[8 * i + h] = (word[h / 2] >> (h % 2 * 16) & 0xFFFF) < m->threshold ? 0.0f : m->scale;
+        memcpy(halves + 8 * i, &words[0][i], 8); /* little-endian: the low half comes first */
+        memcpy(halves + 8 * i + 4, &words[1][i], 8);
     }
+    uint32_t threshold = m->threshold; /* locals: factor might alias *m */
+    float scale = m->scale;
+    for (int i = 0; i < DROP_COLUMNS; i++)
+        factor[i] = halves[i] < threshold ? 0.0f : scale;
 }
 
 /* Factors of columns [0, n) of a row, in whole sixty-fours; n bounds what is read. */
@@ -53,23 +68,33 @@ static void mask_row(const bg_dropout *d, float *factor, uint64_t row, uint32_t 
 }
 
 typedef struct dropout_work {
-    float *y;
-    const float *x;
-    size_t y_stride, x_stride, R, C, per_task;
-    const bg_dropout *drop;
+    float *x;   /* in place, or, with y, only read */
+    act *y;
+    size_t x_stride, y_stride, R, C, per_task;
+    const bg_dropout *drop; /* NULL: everything is kept */
 } dropout_work;
 
 static void dropout_task(void *arg, size_t task, unsigned thread)
 {
     const dropout_work *w = arg;
-    mask_maker m = mask_open(w->drop);
     float factor[DROP_COLUMNS];
     size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t i = 0; i < DROP_COLUMNS; i++)
+        factor[i] = 1.0f;
     for (size_t r = begin; r < end; r++) {
         for (size_t c = 0; c < w->C; c += DROP_COLUMNS) {
-            mask_64(&m, factor, bg_drop_index(w->drop, r), (uint32_t)(c / BG_DROP_GROUP));
-            for (size_t i = 0; i < DROP_COLUMNS && c + i < w->C; i += VW)
-                vstore(w->y + r * w->y_stride + c + i, vload(w->x + r * w->x_stride + c + i) * vload(factor + i));
+            float *x = w->x + r * w->x_stride + c;
+            if (w->drop) {
+                mask_maker m = mask_open(w->drop);
+                mask_64(&m, factor, bg_drop_index(w->drop, r), (uint32_t)(c / BG_DROP_GROUP));
+            }
+            for (size_t i = 0; i < DROP_COLUMNS && c + i < w->C; i += VW) {
+                vf v = vload(x + i) * vload(factor + i);
+                if (w->y)
+                    astore(w->y + r * w->y_stride + c + i, v);
+                else
+                    vstore(x + i, v);
+            }
         }
     }
 }
@@ -84,17 +109,17 @@ static void dropout(bg_backend *be, float *x, size_t R, size_t C, const bg_dropo
 {
     if (!bg_drop_on(drop))
         return;
-    dropout_work w = { .y = x, .x = x, .y_stride = float_stride(C), .x_stride = float_stride(C), .R = R, .C = C, .drop = drop };
+    dropout_work w = { .x = x, .x_stride = float_stride(C), .R = R, .C = C, .drop = drop };
     drop_rows(be, &w);
 }
 
-/* fp32 activations have the layout of the residual stream: without dropout
- * its gradient can be used as it is. */
+/* Activations of four bytes have the layout of the residual stream: without
+ * dropout its gradient can be used as it is. */
 static const void *residual_back(bg_backend *be, void *dy, const float *dres, size_t R, size_t C, const bg_dropout *drop)
 {
-    if (!bg_drop_on(drop))
+    if (!bg_drop_on(drop) && sizeof(act) == sizeof(float))
         return dres;
-    dropout_work w = { .y = dy, .x = dres, .y_stride = act_stride(C), .x_stride = float_stride(C), .R = R, .C = C, .drop = drop };
+    dropout_work w = { .y = dy, .x = (float *)(uintptr_t)dres, .y_stride = act_stride(C), .x_stride = float_stride(C), .R = R, .C = C, .drop = bg_drop_on(drop) ? drop : NULL };
     drop_rows(be, &w);
     return dy;
 }

@@ -8,9 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-typedef float act; /* an activation in memory */
-
 #include "ops/cpu/vec.inl"
+#include "ops/cpu/act_f32.inl"
 #include "ops/cpu/math.inl"
 #include "ops/cpu/rows.inl"
 #include "ops/cpu/dropout.inl"
@@ -41,47 +40,7 @@ static size_t scratch_floats(const bg_limits *limits)
     return (n + 31) / 32 * 32 + 16;
 }
 
-const bg_cpu_level LEVEL_TABLE = {
-    .isa = LEVEL_ISA,
-    .precision = "fp32",
-    .scratch_floats = scratch_floats,
-    .ops = {
-        .act_size = sizeof(act),
-        .alloc = bg_cpu_alloc,
-        .free = bg_cpu_free,
-        .zero = bg_cpu_zero,
-        .write = bg_cpu_copy,
-        .read = bg_cpu_copy,
-        .to_act = to_act,
-        .from_act = from_act,
-        .sync = bg_cpu_sync,
-        .weights_bind = weights_bind,
-        .weights_unbind = weights_unbind,
-        .weights_changed = weights_changed,
-        .linear = linear,
-        .linear_back_input = linear_back_input,
-        .linear_back_weight = linear_back_weight,
-        .gelu = gelu,
-        .residual_back = residual_back,
-        .layernorm = layernorm,
-        .layernorm_back = layernorm_back,
-        .attention = attention,
-        .attention_back = attention_back,
-        .cache_bytes = cache_bytes,
-        .attention_cached = attention_cached,
-        .patch_embed = patch_embed,
-        .patch_embed_back = patch_embed_back,
-        .byte_embed = byte_embed,
-        .byte_embed_back = byte_embed_back,
-        .byte_embed_step = byte_embed_step,
-        .gather_rows = gather_rows,
-        .scatter_rows = scatter_rows,
-        .dropout = dropout,
-        .cross_entropy = cross_entropy,
-        .segment_mean = segment_mean,
-        .segment_mean_back = segment_mean_back,
-        .segment_sums = bg_cpu_segment_sums,
-        .sum_squares = sum_squares,
-        .adamw = adamw,
-    },
-};
+static size_t shared_floats(const bg_limits *limits) { return 0; }
+
+#define LEVEL_PRECISION "fp32"
+#include "ops/cpu/table.inl"

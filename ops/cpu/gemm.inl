@@ -89,34 +89,3 @@ static void small_product(size_t m, size_t vectors, size_t k, operand a, operand
         }
     }
 }
-
-/* Panels of the transpose: column c of the packed matrix is row c of x
- * (columns, k).  Columns beyond the last are zeros up to a whole panel. */
-static void pack_panel_transposed(float *panel, const float *x, size_t x_row, size_t columns, size_t k)
-{
-    for (size_t c = 0; c < TILE_NR; c += VW) {
-        for (size_t i = 0; i < k; i += VW) {
-            vf t[VW];
-            size_t w = k - i < VW ? k - i : VW;
-            UNROLL for (int r = 0; r < VW; r++)
-                t[r] = c + r >= columns ? vzero() : w == VW ? vload(x + (c + r) * x_row + i) : vload_part(x + (c + r) * x_row + i, w);
-            vtranspose(t);
-            for (size_t r = 0; r < w; r++)
-                vstore(panel + (i + r) * TILE_NR + c, t[r]);
-        }
-    }
-}
-
-/* A panel of x (k, columns) as it is. */
-static void pack_panel(float *panel, const float *x, size_t x_row, size_t columns, size_t k)
-{
-    if (columns >= TILE_NR) {
-        for (size_t i = 0; i < k; i++)
-            UNROLL for (int v = 0; v < TILE_NV; v++)
-                vstore(panel + i * TILE_NR + v * VW, vload(x + i * x_row + v * VW));
-        return;
-    }
-    memset(panel, 0, k * TILE_NR * sizeof(float));
-    for (size_t i = 0; i < k; i++)
-        memcpy(panel + i * TILE_NR, x + i * x_row, columns * sizeof(float));
-}

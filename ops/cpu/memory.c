@@ -1,10 +1,33 @@
 /* Memory of the CPU back end, which is the host's, and the ops on it that no
  * instruction set makes quicker.  Refuses to know shapes. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "ops/cpu/cpu.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
-void *bg_cpu_alloc(bg_backend *be, size_t bytes) { return bg_alloc_zero(be->sys, 1, bytes); }
+/* Ask for huge pages behind a large block before it is first touched: rows lie kilobytes
+ * apart, and with 4 KiB pages the products spend 3 to 5 % on address translation
+ * (measured).  A hint; what it answers does not matter. */
+void bg_cpu_huge_pages(void *p, size_t bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)2 << 20;
+    uintptr_t begin = ((uintptr_t)p + page - 1) & ~(page - 1), end = ((uintptr_t)p + bytes) & ~(page - 1);
+    if (end > begin)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#endif
+}
+
+void *bg_cpu_alloc(bg_backend *be, size_t bytes)
+{
+    void *p = bg_alloc(be->sys, 1, bytes);
+    if (p) {
+        bg_cpu_huge_pages(p, bytes);
+        bg_cpu_zero(be, p, bytes);
+    }
+    return p;
+}
 
 void bg_cpu_free(bg_backend *be, void *p) { bg_free(be->sys, p); }
 

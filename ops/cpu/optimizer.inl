@@ -6,18 +6,23 @@ typedef struct squares_work {
     size_t n;
 } squares_work;
 
-/* One block, in double: eight chains in fixed lanes, added pairwise at the end. */
+enum { SQUARE_LANES = 32 };
+
+/* One block, in double: chains in fixed lanes, halves against halves at the end. */
 static void squares_task(void *arg, size_t task, unsigned thread)
 {
     const squares_work *w = arg;
     size_t begin = task * BG_CPU_SUM_BLOCK, end = task_end(begin, BG_CPU_SUM_BLOCK, w->n), i = begin;
-    double sum[8] = { 0 };
-    for (; i + 8 <= end; i += 8)
-        for (int lane = 0; lane < 8; lane++)
+    double sum[SQUARE_LANES] = { 0 };
+    for (; i + SQUARE_LANES <= end; i += SQUARE_LANES)
+        for (int lane = 0; lane < SQUARE_LANES; lane++)
             sum[lane] += (double)w->x[i + lane] * (double)w->x[i + lane];
     for (int lane = 0; i < end; i++, lane++)
         sum[lane] += (double)w->x[i] * (double)w->x[i];
-    w->sums[task] = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+    for (int half = SQUARE_LANES / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; lane++)
+            sum[lane] += sum[lane + half];
+    w->sums[task] = sum[0];
 }
 
 static double sum_squares(bg_backend *be, const float *x, size_t n)

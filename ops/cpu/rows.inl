@@ -22,6 +22,8 @@ AI float *scratch_of(bg_backend *be, unsigned thread)
     return cpu->scratch + thread * cpu->scratch_floats;
 }
 
+AI float *shared_of(bg_backend *be) { return ((bg_cpu *)be)->shared; }
+
 /* Arguments of the ops of this file; each uses what it needs. */
 typedef struct row_work {
     char *y;
@@ -36,25 +38,41 @@ AI void run_rows(bg_backend *be, bg_task *fn, row_work *w)
     bg_pool_run(be->pool, fn, w, count_tasks(w->rows, w->per_task));
 }
 
-static void copy_rows_task(void *arg, size_t task, unsigned thread)
+/* Rows of activations are padded to whole vectors; the host's rows are not. */
+static void to_act_task(void *arg, size_t task, unsigned thread)
 {
     const row_work *w = arg;
     size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->rows);
-    for (size_t r = begin; r < end; r++)
-        memcpy(w->y + r * w->y_stride, w->x + r * w->x_stride, w->columns);
+    for (size_t r = begin; r < end; r++) {
+        act *y = (act *)(w->y + r * w->y_stride);
+        const float *x = (const float *)(w->x + r * w->x_stride);
+        for (size_t c = 0; c < w->columns; c += VW)
+            astore(y + c, w->columns - c < VW ? vload_part(x + c, w->columns - c) : vload(x + c));
+    }
 }
 
-/* act is float at this level: conversion is a copy between strides. */
 static void to_act(bg_backend *be, void *y, const float *host, size_t R, size_t C)
 {
-    row_work w = { .y = y, .x = (const char *)host, .y_stride = act_stride(C) * sizeof(act), .x_stride = C * sizeof(float), .columns = C * sizeof(float), .rows = R };
-    run_rows(be, copy_rows_task, &w);
+    row_work w = { .y = y, .x = (const char *)host, .y_stride = act_stride(C) * sizeof(act), .x_stride = C * sizeof(float), .columns = C, .rows = R };
+    run_rows(be, to_act_task, &w);
+}
+
+static void from_act_task(void *arg, size_t task, unsigned thread)
+{
+    const row_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->rows);
+    for (size_t r = begin; r < end; r++) {
+        float *y = (float *)(w->y + r * w->y_stride);
+        const act *x = (const act *)(w->x + r * w->x_stride);
+        for (size_t c = 0; c < w->columns; c += VW)
+            vstore_part(y + c, aload(x + c), w->columns - c < VW ? w->columns - c : VW);
+    }
 }
 
 static void from_act(bg_backend *be, float *host, const void *x, size_t R, size_t C)
 {
-    row_work w = { .y = (char *)host, .x = x, .y_stride = C * sizeof(float), .x_stride = act_stride(C) * sizeof(act), .columns = C * sizeof(float), .rows = R };
-    run_rows(be, copy_rows_task, &w);
+    row_work w = { .y = (char *)host, .x = x, .y_stride = C * sizeof(float), .x_stride = act_stride(C) * sizeof(act), .columns = C, .rows = R };
+    run_rows(be, from_act_task, &w);
 }
 
 static void gather_task(void *arg, size_t task, unsigned thread)

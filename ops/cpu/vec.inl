@@ -20,6 +20,7 @@
 
 typedef float vf __attribute__((vector_size(4 * VW)));
 typedef int32_t vi __attribute__((vector_size(4 * VW)));
+typedef uint64_t vl __attribute__((vector_size(4 * VW)));
 /* the same in memory, where it may start at any float */
 typedef float vf_any __attribute__((vector_size(4 * VW), aligned(4), may_alias));
 
@@ -48,6 +49,20 @@ AI vi vbelow(size_t n)
     UNROLL for (int i = 0; i < VW; i++)
         lane[i] = i;
     return lane < (int32_t)n;
+}
+
+/* Low halves of the lanes of a, times b. */
+AI vl vmul_low(vl a, uint32_t b)
+{
+#if VW == 16 && defined(__AVX512F__)
+    return (vl)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
+#elif VW == 8 && defined(__AVX2__)
+    return (vl)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
+#elif VW == 4 && defined(__SSE2__)
+    return (vl)_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(b));
+#else
+    return (a & 0xFFFFFFFFu) * b;
+#endif
 }
 
 #if VW == 16 && defined(__AVX512F__)
@@ -133,9 +148,3 @@ AI void vtranspose(vf r[VW])
             r[i] = t[i];
     }
 }
-
-/* Activations: as floats in registers. */
-AI vf aload(const act *p) { return vload(p); }
-AI void astore(act *p, vf v) { vstore(p, v); }
-AI size_t act_stride(size_t columns) { return bg_stride(sizeof(act), columns); }
-AI size_t float_stride(size_t columns) { return bg_stride(sizeof(float), columns); }
