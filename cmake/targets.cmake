@@ -29,3 +29,12 @@ if(BGPT_TESTS)
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR}" TIMEOUT 600)
   endforeach()
 endif()
+
+include(cmake/install.cmake)
+include(cmake/fuzz.cmake)
+include(cmake/bench.cmake)
+
+if(BGPT_TESTS AND TARGET bgpt)
+  add_test(NAME cli COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/cli/cli.sh $<TARGET_FILE:bgpt> ${CMAKE_CURRENT_BINARY_DIR}/cli-test)
+  set_tests_properties(cli PROPERTIES TIMEOUT 600)
+endif()

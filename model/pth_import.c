@@ -6,8 +6,6 @@
  * and an output matrix (lm_head) that differs from the embedding. */
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "model/file.h"
@@ -190,32 +188,21 @@ static bg_status add_labels(import *im, bg_meta *meta, bg_error *err)
     return s;
 }
 
-/* The shortest decimal text that gives x back; the decimal point is a point in every locale. */
-static void number_text(char *text, size_t room, double x)
-{
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, room, "%.*g", digits, x);
-        if (strtod(text, NULL) == x)
-            break;
-    }
-    char *comma = strchr(text, ',');
-    if (comma)
-        *comma = '.';
-}
-
 /* A number under key as a string; what is missing or no number is left out. */
 static bg_status add_number(import *im, bg_meta *meta, const char *key, bg_error *err)
 {
     const bg_py_value *v = &im->pickle.values[bg_py_find(&im->pickle, im->pickle.root, key)];
-    char text[64];
-    if (v->kind == BG_PY_INT) {
-        snprintf(text, sizeof text, "%lld", (long long)v->u.integer);
-    } else if (v->kind == BG_PY_FLOAT && isfinite(v->u.real)) {
-        number_text(text, sizeof text, v->u.real);
-    } else {
-        return BG_OK;
-    }
-    return bg_meta_set(meta, key, text, err);
+    bg_text t;
+    bg_text_open(&t, im->sys);
+    if (v->kind == BG_PY_INT)
+        bg_text_add(&t, "%lld", (long long)v->u.integer);
+    else if (v->kind == BG_PY_FLOAT && isfinite(v->u.real))
+        bg_text_double(&t, v->u.real);
+    bg_status s = t.failed ? bg_fail_memory(err, "metadata", t.size) : BG_OK;
+    if (s == BG_OK && t.data)
+        s = bg_meta_set(meta, key, t.data, err);
+    bg_text_close(&t);
+    return s;
 }
 
 static bg_status make_meta(import *im, bg_meta *meta, bg_error *err)

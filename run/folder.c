@@ -122,45 +122,59 @@ bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_
 
 /* --- removing ------------------------------------------------------------------ */
 
+/* What of a run is removed in one walk. */
+typedef enum part { HALVES, CHECKPOINTS, REST } part;
+
 typedef struct removal {
     const bg_sys *sys;
     const char *folder;
-    int run; /* also the run's finished files */
+    part what;
 } removal;
 
-static int is_ours(const char *name, int run)
+static int is_half(const char *name)
 {
     static const char *const written[] = { "model.safetensors", "config.json", "checkpoint-" };
+    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
+        if (strncmp(name, written[i], strlen(written[i])) == 0)
+            return strstr(name, ".tmp-") != NULL;
+    return 0;
+}
+
+static int is_part(const char *name, part what)
+{
     uint64_t step;
-    if (strstr(name, ".tmp-"))
-        for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
-            if (strncmp(name, written[i], strlen(written[i])) == 0)
-                return 1;
-    return run && (checkpoint_step(name, &step) || strcmp(name, "model.safetensors") == 0 || strcmp(name, "log.jsonl") == 0);
+    switch (what) {
+    case HALVES: return is_half(name);
+    case CHECKPOINTS: return checkpoint_step(name, &step);
+    default: return strcmp(name, "model.safetensors") == 0 || strcmp(name, "log.jsonl") == 0;
+    }
 }
 
 static bg_status remove_ours(void *ctx, const char *name, bg_error *err)
 {
     removal *r = ctx;
-    if (!is_ours(name, r->run))
+    if (!is_part(name, r->what))
         return BG_OK;
     char *path = bg_folder_path(r->sys, r->folder, name);
     if (!path)
         return bg_fail_path(err, r->folder);
     int failed = r->sys->unlink(r->sys->ctx, path) < 0;
-    bg_status s = failed && r->run ? bg_fail_errno(err, 0, "%s: cannot remove the run that is to be replaced", path) : BG_OK;
+    bg_status s = failed && r->what != HALVES ? bg_fail_errno(err, 0, "%s: cannot remove the run that is to be replaced", path) : BG_OK;
     bg_free(r->sys, path);
     return s;
 }
 
-bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err)
+static bg_status remove_part(const bg_sys *sys, const char *folder, part what, bg_error *err)
 {
-    removal r = { sys, folder, 0 };
+    removal r = { sys, folder, what };
     return walk(sys, folder, remove_ours, &r, err);
 }
 
+bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err) { return remove_part(sys, folder, HALVES, err); }
+
 bg_status bg_folder_remove_run(const bg_sys *sys, const char *folder, bg_error *err)
 {
-    removal r = { sys, folder, 1 };
-    return walk(sys, folder, remove_ours, &r, err);
+    BG_TRY(remove_part(sys, folder, HALVES, err));
+    BG_TRY(remove_part(sys, folder, CHECKPOINTS, err)); /* first: as long as one stands, the run could be gone on with, and needs the rest */
+    return remove_part(sys, folder, REST, err);
 }

@@ -44,10 +44,18 @@ static void put_int(bg_text *t, uint64_t n)
     bg_text_raw(t, &n, 8);
 }
 
+/* By hand: not every compiler has the type. */
+static uint16_t half_bits(float x)
+{
+    int e = 0;
+    const float f = frexpf(fabsf(x), &e); /* 0.5 <= f < 1 */
+    return (uint16_t)((x < 0 ? 0x8000 : 0) | (x == 0 ? 0 : (e + 14) << 10 | ((int)(f * 2048) & 1023)));
+}
+
 static void put_value(const maker *m, bg_text *t, float x)
 {
     const double d = x;
-    const _Float16 h = (_Float16)x;
+    const uint16_t h = half_bits(x);
     if (m->v == PTH_HALF)
         bg_text_raw(t, &h, sizeof h);
     else if (m->v == PTH_DOUBLE)
@@ -148,6 +156,7 @@ static void put_head(maker *m)
 /* Buffers of old checkpoints: a BoolStorage (1,1,1,1) and a number without dimensions. */
 static void put_buffers(maker *m)
 {
+    static const char four[] = "K\1tQK\0(K\1K\1K\1K\1t(K\1K\1K\1K\1t", none[] = "K\1tQK\0))";
     static const char tail[] = "\x89" "ccollections\nOrderedDict\n)RtR";
     put_string(&m->pickle, "patch_level_decoder.base.h.0.attn.bias");
     bg_text_add(&m->pickle, "ctorch._utils\n_rebuild_tensor_v2\n((");
@@ -155,7 +164,7 @@ static void put_buffers(maker *m)
     bg_text_add(&m->pickle, "ctorch\nBoolStorage\n");
     put_string(&m->pickle, "900");
     put_string(&m->pickle, "cpu");
-    bg_text_raw(&m->pickle, "K\1tQK\0(K\1K\1K\1K\1t(K\1K\1K\1K\1t", 33);
+    bg_text_raw(&m->pickle, four, sizeof four - 1);
     bg_text_raw(&m->pickle, tail, sizeof tail - 1);
     put_string(&m->pickle, "patch_level_decoder.base.h.0.attn.masked_bias");
     bg_text_add(&m->pickle, "ctorch._utils\n_rebuild_tensor_v2\n((");
@@ -163,7 +172,7 @@ static void put_buffers(maker *m)
     bg_text_add(&m->pickle, "ctorch\nFloatStorage\n");
     put_string(&m->pickle, "901");
     put_string(&m->pickle, "cpu");
-    bg_text_raw(&m->pickle, "K\1tQK\0))", 8);
+    bg_text_raw(&m->pickle, none, sizeof none - 1);
     bg_text_raw(&m->pickle, tail, sizeof tail - 1);
 }
 
@@ -229,6 +238,7 @@ static void write_archive(maker *m, const char *path)
     entries[n++] = (pth_entry){ "some/byteorder", "little", 6, deflated };
     for (uint32_t i = 0; i < MAX_STORAGES; i++) {
         size_t size = m->storage[i].size;
+        bg_text_raw(&m->storage[i], "\0\0\0\0", 4); /* room for PTH_LONG_ENTRY */
         if (!size || (m->v == PTH_NO_ENTRY && storage_is_it(m, i)))
             continue;
         if (storage_is_it(m, i))
@@ -253,8 +263,6 @@ void pth_write(const char *path, const bg_config *c, pth_variation v, const char
     for (int i = 0; i < MAX_STORAGES; i++)
         bg_text_open(&m.storage[i], bg_sys_default());
     put_all(&m);
-    for (int i = 0; i < MAX_STORAGES; i++)
-        bg_text_raw(&m.storage[i], "\0\0\0\0", m.storage[i].size ? 4 : 0), m.storage[i].size -= m.storage[i].size ? 4 : 0; /* room for PTH_LONG_ENTRY */
     write_archive(&m, path);
     for (int i = 0; i < MAX_STORAGES; i++)
         bg_text_close(&m.storage[i]);

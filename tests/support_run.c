@@ -1,11 +1,14 @@
 /* See support_run.h.  Refuses to be part of the library. */
+#define _GNU_SOURCE
 #include "tests/support_run.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -69,6 +72,8 @@ static int progress(void *ctx, const bgpt_progress *p)
     return r->stop_at && p->step >= r->stop_at;
 }
 
+static int no_fsync(void *ctx, int fd) { return 0; }
+
 void run_prepare(run_setup *r, const char *folder, const char *out)
 {
     memset(r, 0, sizeof *r);
@@ -77,13 +82,26 @@ void run_prepare(run_setup *r, const char *folder, const char *out)
     snprintf(r->paths[2], sizeof r->paths[2], "%s/%s", folder, out);
     r->data[0] = r->paths[0];
     r->validation[0] = r->paths[1];
-    r->options = (bgpt_options){ .threads = 1, .precision = BGPT_FP32 };
+    r->hooks = bgpt_default_hooks();
+    r->hooks.fsync = no_fsync;
+    r->options = (bgpt_options){ .threads = 1, .precision = BGPT_FP32, .hooks = &r->hooks };
     r->train = (bgpt_train){
         .data = { .paths = r->data, .count = 1 }, .out = r->paths[2],
         .config = { .hidden = 64, .patch_layers = 1, .byte_layers = 1, .patches = 16, .patch_size = 8 },
         .steps = 6, .batch = 2, .lr = 1e-3, .save_every = -1, .seed = 7,
         .progress = progress, .notice = notice, .ctx = r,
     };
+}
+
+void run_prepare_long(run_setup *r, const char *folder, const char *out)
+{
+    run_prepare(r, folder, out);
+    r->train.validation = (bgpt_data){ .paths = r->validation, .count = 1 };
+    r->train.steps = 12;
+    r->train.dropout = 0.1;
+    r->train.accumulate = 2;
+    r->train.patch_sampling = 9;
+    r->train.eval_every = 3;
 }
 
 int run_train(run_setup *r, bgpt_status wanted, bgpt_error *err)
@@ -213,6 +231,20 @@ void run_copy(const char *from, const char *to)
     free(data);
 }
 
+void run_remove(const char *folder, const char *sub, const char *part)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, sub);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+        if (e->d_type == DT_REG && strstr(e->d_name, part)) {
+            snprintf(path, sizeof path, "%s/%s/%s", folder, sub, e->d_name);
+            unlink(path);
+        }
+    if (d)
+        closedir(d);
+}
+
 /* --- hooks --------------------------------------------------------------------------------- */
 
 static void give_stat(bgpt_file_stat *out, const bg_file_stat *from)
@@ -236,13 +268,22 @@ static int hook_fstat(void *ctx, int fd, bgpt_file_stat *out)
     return r;
 }
 
+/* A file in memory takes the place of the real one. */
+static int hook_fsync(void *ctx, int fd)
+{
+    static int memory = -1;
+    if (memory < 0)
+        memory = memfd_create("fsync", 0);
+    return ((fault_sys *)ctx)->sys.fsync(ctx, memory);
+}
+
 bgpt_hooks run_hooks(fault_sys *f)
 {
     const bg_sys *s = &f->sys;
     return (bgpt_hooks){
         .ctx = f, .alloc = s->alloc, .free = s->free,
         .open = s->open, .pread = s->pread, .read = s->read, .write = s->write,
-        .fsync = s->fsync, .truncate = s->truncate, .close = s->close,
+        .fsync = hook_fsync, .truncate = s->truncate, .close = s->close,
         .stat = hook_stat, .fstat = hook_fstat,
         .rename = s->rename, .unlink = s->unlink, .mkdir = s->mkdir,
         .opendir = s->opendir, .readdir = s->readdir, .closedir = s->closedir,

@@ -15,6 +15,7 @@ void run_write_data(const char *folder);
 typedef struct run_setup {
     bgpt_train train;
     bgpt_options options;
+    bgpt_hooks hooks;    /* libc's, but for fsync, which the comparisons do not need and which takes most of the time */
     const char *data[1], *validation[1];
     char paths[3][512];
     char notices[4096];  /* all notices, a line each */
@@ -27,6 +28,9 @@ typedef struct run_setup {
     int count_from_here;
 } run_setup;
 void run_prepare(run_setup *r, const char *folder, const char *out);
+/* The same for 12 steps with validation, dropout, accumulation and patch
+ * sampling: every kind of random number and the best model take part. */
+void run_prepare_long(run_setup *r, const char *folder, const char *out);
 /* Train; on a status other than `wanted` print the sentence and return 0.  err may be NULL. */
 int run_train(run_setup *r, bgpt_status wanted, bgpt_error *err);
 
@@ -38,7 +42,10 @@ int run_same_log(const char *folder_a, const char *folder_b);
 /* All three: model.safetensors, the checkpoint of `step`, the log. */
 int run_same_run(const char *folder_a, const char *folder_b, unsigned step);
 
-/* Public hooks in front of a fault_sys. */
+/* Remove the files of FOLDER/SUB whose names hold `part` ("" is all of them). */
+void run_remove(const char *folder, const char *sub, const char *part);
+
+/* Public hooks in front of a fault_sys; fsync is counted, but not waited for. */
 bgpt_hooks run_hooks(fault_sys *f);
 
 /* Flip one bit of a file, a `share` of the way through it; cut it; copy it. */

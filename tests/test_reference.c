@@ -187,6 +187,7 @@ static float *expected_tensor(fixture *f, const char *prefix, const char *name, 
 {
     char full[256];
     bg_error err;
+    *count = 0;
     snprintf(full, sizeof full, "%s%s", prefix, name);
     const bg_st_tensor *t = bg_st_find(&f->tensors, full);
     if (!t)

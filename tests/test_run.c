@@ -1,5 +1,5 @@
-/* Training runs: schedule, settings, checkpoints, and the promise that a run
- * which was stopped, killed or damaged on the way ends with the same bits. */
+/* Training: schedule, settings, what stands in a run's settings file, agreement
+ * with the reference through the whole loop, and the kinds of training. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,268 +232,7 @@ static void test_reference_run(void **state)
     }
 }
 
-/* --- runs ------------------------------------------------------------------------------------- */
-
-/* What the resume tests compare with: 12 steps, evaluated and with dropout,
- * so that every kind of random number and the best model take part. */
-static void prepare_long(run_setup *r, const char *out)
-{
-    run_prepare(r, folder, out);
-    r->train.validation = (bgpt_data){ .paths = r->validation, .count = 1 };
-    r->train.steps = 12;
-    r->train.dropout = 0.1;
-    r->train.accumulate = 2;
-    r->train.patch_sampling = 9;
-    r->train.eval_every = 3;
-}
-
-static void train_whole(void)
-{
-    run_setup r;
-    if (access(in("whole/model.safetensors"), R_OK) == 0)
-        return;
-    prepare_long(&r, "whole");
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    assert_int_equal(r.steps_seen, 12);
-}
-
-static void resume_and_compare(run_setup *r, const char *out)
-{
-    char whole[512];
-    snprintf(whole, sizeof whole, "%s", in("whole"));
-    r->stop_at = 0;
-    r->train.resume = 1;
-    assert_true(run_train(r, BGPT_OK, NULL));
-    assert_true(run_same_run(whole, in(out), 12));
-}
-
-static void test_interrupted(void **state)
-{
-    char out[32];
-    run_setup r;
-    bgpt_error err;
-    train_whole();
-    for (unsigned step = 1; step < 12; step += step < 4 ? 1 : 3) {
-        snprintf(out, sizeof out, "stop%u", step);
-        prepare_long(&r, out);
-        r.stop_at = step;
-        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, &err));
-        assert_non_null(strstr(err.text, "resumed"));
-        assert_int_equal(r.steps_seen, step);
-        resume_and_compare(&r, out);
-        assert_int_equal(r.steps_seen, 12 - step);
-    }
-}
-
-/* Stopped after every single step. */
-static void test_interrupted_always(void **state)
-{
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "always");
-    r.train.resume = 1; /* nothing to go on with is no mistake: a run killed at once leaves as much */
-    for (unsigned step = 1; step < 12; step++) {
-        r.stop_at = step;
-        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    }
-    resume_and_compare(&r, "always");
-}
-
-/* A process that was killed leaves a checkpoint of some earlier step, a
- * longer log, a newer best model, and half-written files. */
-static void test_killed(void **state)
-{
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "killed");
-    r.stop_at = 5;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    run_copy(in("whole/log.jsonl"), in("killed/log.jsonl"));
-    run_copy(in("whole/model.safetensors"), in("killed/model.safetensors"));
-    fs_write_text(in("killed/checkpoint-8.safetensors.tmp-123-0"), "torn");
-    fs_write_text(in("killed/model.safetensors.tmp-123-1"), "torn");
-    resume_and_compare(&r, "killed");
-    assert_int_equal(access(in("killed/checkpoint-8.safetensors.tmp-123-0"), F_OK), -1);
-    assert_int_equal(access(in("killed/model.safetensors.tmp-123-1"), F_OK), -1);
-}
-
-static void test_killed_before_the_first_checkpoint(void **state)
-{
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "early");
-    r.stop_at = 5;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    assert_int_equal(unlink(in("early/checkpoint-5.safetensors")), 0);
-    resume_and_compare(&r, "early");
-    assert_int_equal(r.steps_seen, 12);
-}
-
-static void test_config_lost(void **state)
-{
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "lost");
-    r.stop_at = 5;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    assert_int_equal(unlink(in("lost/config.json")), 0);
-    r.train.lr = 5; /* not heard: the checkpoint knows better */
-    resume_and_compare(&r, "lost");
-    assert_non_null(strstr(r.notices, "config.json is missing"));
-    assert_non_null(strstr(r.notices, "lr"));
-}
-
-typedef void damage(const char *path, double share);
-
-static void check_damaged(damage *fn, double share, const char *out)
-{
-    char name[64];
-    run_setup r;
-    prepare_long(&r, out);
-    for (unsigned step = 4; step <= 8; step += 4) { /* leaves checkpoints of both steps */
-        r.stop_at = step;
-        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-        r.train.resume = 1;
-    }
-    snprintf(name, sizeof name, "%s/checkpoint-8.safetensors", out);
-    fn(in(name), share);
-    resume_and_compare(&r, out);
-    if (!strstr(r.notices, "checkpoint-8.safetensors is damaged"))
-        fail_msg("share %g: no word of the damage: %s", share, r.notices);
-    assert_int_equal(r.steps_seen, 8);
-    strcat(name, ".damaged");
-    assert_int_equal(access(in(name), F_OK), 0);
-}
-
-static void test_damaged_checkpoint(void **state)
-{
-    static const double flips[] = { 0, 0.004, 0.02, 0.3, 0.6, 0.9, 1 }, cuts[] = { 0, 0.01, 0.5, 0.999 };
-    char out[32];
-    train_whole();
-    for (size_t i = 0; i < sizeof flips / sizeof flips[0]; i++) {
-        snprintf(out, sizeof out, "flip%zu", i);
-        check_damaged(run_flip, flips[i], out);
-    }
-    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        snprintf(out, sizeof out, "cut%zu", i);
-        check_damaged(run_cut, cuts[i], out);
-    }
-}
-
-static void test_finished(void **state)
-{
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "whole");
-    r.train.resume = 1;
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    assert_int_equal(r.steps_seen, 0);
-    assert_non_null(strstr(r.notices, "is finished"));
-}
-
-static void test_threads(void **state)
-{
-    static const unsigned counts[] = { 2, 3, 4, 7 };
-    char whole[512], out[32];
-    run_setup r;
-    train_whole();
-    snprintf(whole, sizeof whole, "%s", in("whole"));
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        snprintf(out, sizeof out, "threads%u", counts[i]);
-        prepare_long(&r, out);
-        r.options.threads = counts[i];
-        assert_true(run_train(&r, BGPT_OK, NULL));
-        assert_true(run_same_run(whole, in(out), 12));
-    }
-}
-
-/* Another seed must give another run, or the comparisons above compare nothing. */
-static void test_seed_matters(void **state)
-{
-    double loss[2][16], rate[16];
-    run_setup r;
-    train_whole();
-    prepare_long(&r, "seed");
-    r.train.seed = 8;
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    read_losses(in("whole/log.jsonl"), loss[0], rate, 16);
-    read_losses(in("seed/log.jsonl"), loss[1], rate, 16);
-    assert_true(loss[0][11] != loss[1][11]);
-}
-
-static void test_keep(void **state)
-{
-    run_setup r;
-    prepare_long(&r, "keep");
-    r.train.save_every = 1e-9; /* every step */
-    r.train.keep = 3;
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    assert_int_equal(fs_count(in("keep")), 3 + 3); /* and model, log, settings */
-    for (unsigned step = 10; step <= 12; step++) {
-        char name[64];
-        snprintf(name, sizeof name, "keep/checkpoint-%u.safetensors", step);
-        assert_int_equal(access(in(name), F_OK), 0);
-    }
-}
-
-static void test_other_data_refused(void **state)
-{
-    run_setup r;
-    bgpt_error err;
-    prepare_long(&r, "other");
-    r.stop_at = 2;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    r.train.resume = 1;
-    r.data[0] = r.paths[1];
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
-    assert_non_null(strstr(err.text, "the data is not that of the run"));
-    r.data[0] = r.paths[0];
-    r.validation[0] = r.paths[0];
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
-    assert_non_null(strstr(err.text, "the validation data is not that of the run"));
-    r.train.data.count = r.train.validation.count = 0; /* as stored */
-    r.stop_at = 0;
-    assert_true(run_train(&r, BGPT_OK, &err));
-}
-
-static void test_existing_run(void **state)
-{
-    char whole[512];
-    run_setup r;
-    bgpt_error err;
-    train_whole();
-    prepare_long(&r, "twice");
-    r.train.seed = 99;
-    assert_true(run_train(&r, BGPT_OK, &err));
-    r.train.seed = 7;
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
-    assert_non_null(strstr(err.text, "holds a run already"));
-    r.train.overwrite = 1;
-    r.train.init = in("twice/model.safetensors");
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
-    assert_non_null(strstr(err.text, "lies in the run folder"));
-    r.train.init = NULL;
-    assert_true(run_train(&r, BGPT_OK, &err));
-    snprintf(whole, sizeof whole, "%s", in("whole"));
-    assert_true(run_same_run(whole, in("twice"), 12));
-}
-
-/* A checkpoint and settings of different runs in one folder. */
-static void test_mixed_runs_refused(void **state)
-{
-    run_setup r;
-    bgpt_error err;
-    train_whole();
-    prepare_long(&r, "mixed");
-    r.train.lr = 0.5e-3;
-    r.stop_at = 2;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
-    run_copy(in("whole/config.json"), in("mixed/config.json"));
-    r.train.resume = 1;
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
-    assert_non_null(strstr(err.text, "is not of the run"));
-    assert_int_equal(access(in("mixed/checkpoint-2.safetensors"), F_OK), 0);
-}
+/* --- runs --------------------------------------------------------------------------------------- */
 
 static void test_divergence(void **state)
 {
@@ -520,7 +259,7 @@ static void test_no_allocation_in_a_step(void **state)
     fault_sys f;
     fault_open(&f);
     bgpt_hooks hooks = run_hooks(&f);
-    prepare_long(&r, "quiet");
+    run_prepare_long(&r, folder, "quiet");
     r.options.hooks = &hooks;
     r.options.threads = 2;
     r.count = &f;
@@ -544,35 +283,6 @@ static void test_time_limit(void **state)
     assert_true(run_train(&r, BGPT_OK, NULL));
     assert_int_equal(r.steps_seen, 0);
     assert_non_null(strstr(r.notices, "is finished"));
-}
-
-/* A file that vanishes costs no step that was done. */
-static void test_vanished_file(void **state)
-{
-    char gone[512];
-    run_setup r;
-    bgpt_error err;
-    fs_write_text(in("shaky/a.txt"), "here today");
-    fs_write_text(in("shaky/b.txt"), "and here too");
-    snprintf(gone, sizeof gone, "%s", in("shaky/b.txt"));
-    run_prepare(&r, folder, "vanished");
-    snprintf(r.paths[0], sizeof r.paths[0], "%s/shaky", folder);
-    r.remove = gone;
-    assert_true(run_train(&r, BGPT_ERR_NOT_FOUND, &err));
-    assert_non_null(strstr(err.text, "b.txt"));
-    assert_int_equal(r.steps_seen, 3);
-    r.remove = NULL;
-    r.train.resume = 1;
-    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err)); /* the listing is another */
-    fs_write_text(gone, "and here too");
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    assert_int_equal(r.steps_seen, 3);
-    run_prepare(&r, folder, "not-vanished");
-    snprintf(r.paths[0], sizeof r.paths[0], "%s/shaky", folder);
-    assert_true(run_train(&r, BGPT_OK, NULL));
-    char other[512];
-    snprintf(other, sizeof other, "%s", in("vanished"));
-    assert_true(run_same_run(other, in("not-vanished"), 6));
 }
 
 static void test_bad_wishes(void **state)
@@ -653,11 +363,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_schedule_reference), TEST(test_schedule_other), TEST(test_defaults), TEST(test_steps),
         TEST(test_recipe_round_trip), TEST(test_recipe_wrong), TEST(test_checksum), TEST(test_reference_run),
-        TEST(test_interrupted), TEST(test_interrupted_always), TEST(test_killed), TEST(test_killed_before_the_first_checkpoint),
-        TEST(test_config_lost), TEST(test_damaged_checkpoint), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters),
-        TEST(test_keep), TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused),
-        TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_vanished_file),
-        TEST(test_bad_wishes), TEST(test_pairs_and_init), TEST(test_classifier_and_back),
+        TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_bad_wishes),
+        TEST(test_pairs_and_init), TEST(test_classifier_and_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

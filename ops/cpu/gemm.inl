@@ -2,8 +2,8 @@
  *
  * A tile is at most TILE_MR rows x TILE_NV vectors of C, held in registers
  * while k runs:  C[r][.] += A[r][k] * B[k][.].  A is read one element at a
- * time with any strides, so X W takes X by rows and X^T dY takes X by columns,
- * both unpacked.  B is read in rows of the tile's width.
+ * time with any strides, so X W takes X by rows as it lies and a product with a transpose takes
+ * it by columns.  B is read in rows of the tile's width.
  *
  * Each element is one chain of multiply-adds over k in ascending order, the
  * same instructions for every tile size: the bits of a row do not depend on

@@ -152,9 +152,9 @@ static void bias_task(void *arg, size_t task, unsigned thread)
     }
 }
 
-/* Rectangles as large as leaves every thread two tasks: what a task reads, it
- * reads for k_range + 64 panels columns of dW's k_range x 64 panels, the less
- * the larger.  They may depend on the number of threads because no sum is split. */
+/* Rectangles as large as leaves every thread two tasks: packing costs in
+ * proportion to a rectangle's sides, arithmetic to its area.  Their size may
+ * depend on the number of threads, because no sum is split. */
 static void run_gradient(gradient *g)
 {
     size_t wanted = 2 * bg_pool_threads(g->be->pool), panels = count_panels(g->N), k_range = GRADIENT_K;

@@ -1,0 +1,414 @@
+/* What the table of test_ops.c cannot say as a function of tensors: the
+ * key/value cache against plain attention, AdamW over several steps, sums,
+ * NaN going through, failing allocations, levels that are not there. */
+#include "support_ops.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ops/dropout.h"
+#include "support_check.h"
+
+/* Run a check at every level present, with `threads` threads. */
+static void at_each_level(void (*check)(bg_backend *be), unsigned threads)
+{
+    for (int i = 0; i < BG_ISA_COUNT; i++) {
+        ops_engine e;
+        if (!bg_isa_present((bg_isa)i)) {
+            print_message("  SKIP: this machine has no %s\n", bg_isa_name((bg_isa)i));
+            continue;
+        }
+        ops_engine_open(&e, (bg_isa)i, threads);
+        check(e.be);
+        ops_engine_close(&e);
+    }
+}
+
+static void *fresh(bg_backend *be, size_t bytes)
+{
+    void *p = be->ops->alloc(be, bytes);
+    assert_non_null(p);
+    return p;
+}
+
+/* A float buffer with random values. */
+static float *random_floats(bg_backend *be, size_t n, uint64_t index)
+{
+    float *p = fresh(be, n * sizeof *p), *host = malloc(n * sizeof *host);
+    assert_non_null(host);
+    ops_random(host, n, 1, ops_seed(), index);
+    be->ops->write(be, p, host, n * sizeof *host);
+    free(host);
+    return p;
+}
+
+/* --- the cache ------------------------------------------------------------------ */
+
+enum { CACHE_C = 192, CACHE_ROWS = 37, CACHE_LENGTH = 70, CACHE_SLOTS = 3 };
+
+typedef struct cache_test {
+    void *qkv, *out, *cached, *cache;
+    float want[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
+} cache_test;
+
+static void cache_open(cache_test *t, bg_backend *be)
+{
+    size_t rows = CACHE_SLOTS * CACHE_ROWS, qkv = rows * 3 * CACHE_C;
+    float *host = malloc(qkv * sizeof *host);
+    bg_segments s = { .S = CACHE_SLOTS, .length = CACHE_ROWS, .longest = CACHE_ROWS };
+    ops_random(host, qkv, 1, ops_seed(), 77);
+    t->qkv = fresh(be, rows * bg_stride(be->act_size, 3 * CACHE_C) * be->act_size);
+    t->out = fresh(be, rows * bg_stride(be->act_size, CACHE_C) * be->act_size);
+    t->cached = fresh(be, rows * bg_stride(be->act_size, CACHE_C) * be->act_size);
+    t->cache = fresh(be, be->ops->cache_bytes(be, CACHE_SLOTS, CACHE_LENGTH, CACHE_C));
+    be->ops->to_act(be, t->qkv, host, rows, 3 * CACHE_C);
+    be->ops->attention(be, t->out, NULL, t->qkv, &s, CACHE_C, NULL);
+    be->ops->from_act(be, t->want, t->out, rows, CACHE_C);
+    free(host);
+}
+
+static void cache_close(cache_test *t, bg_backend *be)
+{
+    be->ops->free(be, t->qkv);
+    be->ops->free(be, t->out);
+    be->ops->free(be, t->cached);
+    be->ops->free(be, t->cache);
+}
+
+/* n rows of the packed qkv, given by their numbers, through the cache; slot
+ * and position follow from the number. */
+static void cache_step(cache_test *t, bg_backend *be, const uint32_t *row, size_t n)
+{
+    uint32_t slot[CACHE_SLOTS * CACHE_ROWS], pos[CACHE_SLOTS * CACHE_ROWS];
+    float got[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
+    void *in = fresh(be, n * bg_stride(be->act_size, 3 * CACHE_C) * be->act_size);
+    be->ops->gather_rows(be, in, t->qkv, row, n, 3 * CACHE_C);
+    for (size_t i = 0; i < n; i++) {
+        slot[i] = row[i] / CACHE_ROWS;
+        pos[i] = row[i] % CACHE_ROWS;
+    }
+    be->ops->attention_cached(be, t->cached, in, t->cache, CACHE_SLOTS, CACHE_LENGTH, slot, pos, n, CACHE_C);
+    be->ops->from_act(be, got, t->cached, n, CACHE_C);
+    for (size_t i = 0; i < n * CACHE_C; i++) {
+        const float *want = t->want + row[i / CACHE_C] * CACHE_C + i % CACHE_C;
+        if (memcmp(&got[i], want, sizeof *want) != 0)
+            fail_msg("%s: row %u column %zu with %zu rows at once is %.9g from the cache, %.9g without (seed %llu)", bg_isa_name(be->isa),
+                     row[i / CACHE_C], i % CACHE_C, n, (double)got[i], (double)*want, (unsigned long long)ops_seed());
+    }
+    be->ops->free(be, in);
+}
+
+static void check_cache(bg_backend *be)
+{
+    cache_test *t = malloc(sizeof *t);
+    uint32_t row[CACHE_SLOTS * CACHE_ROWS];
+    assert_non_null(t);
+    cache_open(t, be);
+    /* one row of one slot after another */
+    for (uint32_t r = 0; r < CACHE_ROWS; r++)
+        cache_step(t, be, &(uint32_t){ 2 * CACHE_ROWS + r }, 1);
+    /* all slots side by side */
+    for (uint32_t r = 0; r < CACHE_ROWS; r++) {
+        for (uint32_t s = 0; s < CACHE_SLOTS; s++)
+            row[s] = s * CACHE_ROWS + r;
+        cache_step(t, be, row, CACHE_SLOTS);
+    }
+    /* everything at once, as for a prompt, over what the steps left behind */
+    for (uint32_t r = 0; r < CACHE_SLOTS * CACHE_ROWS; r++)
+        row[r] = r;
+    cache_step(t, be, row, CACHE_SLOTS * CACHE_ROWS);
+    cache_close(t, be);
+    free(t);
+}
+
+static void test_cache(void **state) { at_each_level(check_cache, 2); }
+
+/* --- AdamW ----------------------------------------------------------------------- */
+
+enum { ADAM_N = 40003, ADAM_STEPS = 5 };
+
+/* torch.optim.AdamW's single-tensor form, in double. */
+static void adamw_reference(double *w, const float *g, double *m, double *v, const bg_adamw *o)
+{
+    double b1 = (double)o->beta1, b2 = (double)o->beta2, t = (double)o->step;
+    for (size_t i = 0; i < ADAM_N; i++) {
+        double x = (double)g[i] * (double)o->grad_scale;
+        w[i] *= 1 - (double)o->lr * (double)o->weight_decay;
+        m[i] = b1 * m[i] + (1 - b1) * x;
+        v[i] = b2 * v[i] + (1 - b2) * x * x;
+        w[i] -= (double)o->lr / (1 - pow(b1, t)) * m[i] / (sqrt(v[i]) / sqrt(1 - pow(b2, t)) + (double)o->eps);
+    }
+}
+
+static void check_adamw(bg_backend *be)
+{
+    bg_adamw o = { .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.1f, .grad_scale = 0.5f };
+    float *w = random_floats(be, ADAM_N, 1), *m = fresh(be, ADAM_N * sizeof *m), *v = fresh(be, ADAM_N * sizeof *v);
+    double *rw = calloc(ADAM_N, sizeof *rw), *rm = calloc(ADAM_N, sizeof *rm), *rv = calloc(ADAM_N, sizeof *rv);
+    float *host = malloc(ADAM_N * sizeof *host);
+    be->ops->read(be, host, w, ADAM_N * sizeof *host);
+    for (size_t i = 0; i < ADAM_N; i++)
+        rw[i] = (double)host[i];
+    for (o.step = 1; o.step <= ADAM_STEPS; o.step++) {
+        float *g = random_floats(be, ADAM_N, 10 + o.step);
+        be->ops->read(be, host, g, ADAM_N * sizeof *host);
+        adamw_reference(rw, host, rm, rv, &o);
+        be->ops->adamw(be, w, g, m, v, ADAM_N, &o);
+        be->ops->free(be, g);
+    }
+    be->ops->read(be, host, w, ADAM_N * sizeof *host);
+    for (size_t i = 0; i < ADAM_N; i++)
+        if (!(fabs((double)host[i] - rw[i]) <= 1e-6 * (1 + fabs(rw[i])))) /* a few roundings of values around 1 */
+            fail_msg("%s: weight %zu is %.9g after %d steps, should be %.9g", bg_isa_name(be->isa), i, (double)host[i], ADAM_STEPS, rw[i]);
+    free(rw);
+    free(rm);
+    free(rv);
+    free(host);
+    be->ops->free(be, w);
+    be->ops->free(be, m);
+    be->ops->free(be, v);
+}
+
+static void test_adamw(void **state) { at_each_level(check_adamw, 3); }
+
+/* --- sums -------------------------------------------------------------------------- */
+
+enum { SUM_N = 4096 * 1024 + 4097 }; /* more than one wave of partial sums, a ragged end */
+
+static void test_sum_squares(void **state)
+{
+    float *x = malloc(SUM_N * sizeof *x);
+    double want = 0, first = 0;
+    assert_non_null(x);
+    ops_random(x, SUM_N, 1, ops_seed(), 5);
+    for (size_t i = 0; i < SUM_N; i++)
+        want += (double)x[i] * (double)x[i];
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        ops_engine e;
+        bg_isa best;
+        bg_error err;
+        CHECK_OK(bg_isa_pick(&best, NULL, &err), err);
+        ops_engine_open(&e, best, threads);
+        double got = e.be->ops->sum_squares(e.be, x, SUM_N);
+        first = threads == 1 ? got : first;
+        if (!(fabs(got - want) <= 1e-10 * want) || memcmp(&got, &first, sizeof got) != 0)
+            fail_msg("%u threads: sum of squares %.17g, one thread %.17g, plain loop %.17g", threads, got, first, want);
+        ops_engine_close(&e);
+    }
+    free(x);
+}
+
+static void check_segment_sums(bg_backend *be)
+{
+    static const uint32_t start[] = { 0, 3, 3, 10 };
+    float *loss = random_floats(be, 10, 6), host[10];
+    double got[3], want[3] = { 0 };
+    be->ops->read(be, host, loss, sizeof host);
+    for (size_t s = 0; s < 3; s++)
+        for (uint32_t r = start[s]; r < start[s + 1]; r++)
+            want[s] += (double)host[r];
+    be->ops->segment_sums(be, got, loss, start, 3);
+    assert_memory_equal(got, want, sizeof got);
+    be->ops->free(be, loss);
+}
+
+static void test_segment_sums(void **state) { at_each_level(check_segment_sums, 1); }
+
+/* --- dropout's share, scatter, moving data ---------------------------------------------- */
+
+static void check_dropout_share(bg_backend *be)
+{
+    enum { ROWS = 400, COLUMNS = 256 };
+    size_t row = bg_stride(sizeof(float), COLUMNS), removed = 0;
+    float *x = fresh(be, ROWS * row * sizeof *x), *host = malloc(ROWS * row * sizeof *host);
+    bg_dropout d = { .p = 0.1f, .seed = ops_seed(), .step = 3, .site = 2 };
+    for (size_t i = 0; i < ROWS * row; i++)
+        host[i] = 1;
+    be->ops->write(be, x, host, ROWS * row * sizeof *host);
+    be->ops->dropout(be, x, ROWS, COLUMNS, &d);
+    be->ops->read(be, host, x, ROWS * row * sizeof *host);
+    for (size_t i = 0; i < ROWS * row; i++) {
+        float v = host[i];
+        if (i % row >= COLUMNS)
+            continue;
+        removed += v == 0.0f;
+        if (v != 0.0f && v != bg_drop_scale(&d))
+            fail_msg("%s: a kept 1 became %.9g", bg_isa_name(be->isa), (double)v);
+    }
+    /* 102400 draws: a standard deviation is 96 */
+    if (removed < 10240 - 500 || removed > 10240 + 500)
+        fail_msg("%s: dropout 0.1 removed %zu of 102400 (seed %llu)", bg_isa_name(be->isa), removed, (unsigned long long)ops_seed());
+    free(host);
+    be->ops->free(be, x);
+}
+
+static void test_dropout_share(void **state) { at_each_level(check_dropout_share, 2); }
+
+/* Rows that are not named stay as they are. */
+static void check_scatter(bg_backend *be)
+{
+    enum { ROWS = 5, COLUMNS = 70 };
+    static const uint32_t index[] = { 4, 1 };
+    float host[ROWS * COLUMNS], part[2 * COLUMNS];
+    size_t bytes = ROWS * bg_stride(be->act_size, COLUMNS) * be->act_size;
+    void *dx = fresh(be, bytes), *dy = fresh(be, bytes);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        host[i] = (float)(i / COLUMNS);
+    for (size_t i = 0; i < 2 * COLUMNS; i++)
+        part[i] = 100;
+    be->ops->to_act(be, dx, host, ROWS, COLUMNS);
+    be->ops->to_act(be, dy, part, 2, COLUMNS);
+    be->ops->scatter_rows(be, dx, dy, index, 2, COLUMNS);
+    be->ops->from_act(be, host, dx, ROWS, COLUMNS);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++) {
+        size_t r = i / COLUMNS;
+        float want = r == 1 || r == 4 ? 100 : (float)r;
+        if (!(host[i] == want))
+            fail_msg("%s: row %zu column %zu is %g, should be %g", bg_isa_name(be->isa), r, i % COLUMNS, (double)host[i], (double)want);
+    }
+    be->ops->zero(be, dx, bytes);
+    be->ops->from_act(be, host, dx, ROWS, COLUMNS);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        assert_true(host[i] == 0.0f);
+    be->ops->free(be, dx);
+    be->ops->free(be, dy);
+}
+
+static void test_scatter(void **state) { at_each_level(check_scatter, 2); }
+
+/* --- NaN ----------------------------------------------------------------------------------- */
+
+/* A NaN in the input must reach the output: a diverging run is recognised by
+ * it.  One case after another, with one NaN in the first input. */
+static void check_nan(bg_backend *be)
+{
+    static const ops_size sizes[] = {
+        { &ops_linear, 7, 64, 70, BG_EPI_GELU }, { &ops_linear, 7, 64, 70, OPS_AFTER_GELU }, { &ops_layernorm, 7, 70, 0, 0 },
+        { &ops_attention, 32, 64, 16, OPS_UNIFORM }, { &ops_cross_entropy, 7, 257, 0, 0 }, { &ops_segment_mean, 7, 70, 0, 0 },
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t at = 0; at < 64; at += 9) {
+            ops_problem p;
+            float *in[OPS_TENSORS], *out[OPS_TENSORS];
+            size_t found = 0;
+            ops_problem_open(&p, &sizes[i], ops_seed());
+            ops_tensors(in, p.in, p.ins, ops_seed(), 0);
+            ops_tensors(out, p.out, p.outs, 0, 0);
+            in[0][at] = NAN;
+            ops_run(&p, be, in, out, NULL, NULL);
+            for (size_t k = 0; k < ops_count(&p.out[0]); k++)
+                found += isnan(out[0][k]) != 0;
+            if (!found)
+                fail_msg("%s at %s: NaN in column %zu vanished", p.which->name, bg_isa_name(be->isa), at);
+            ops_tensors_free(in, p.ins);
+            ops_tensors_free(out, p.outs);
+            ops_problem_close(&p);
+        }
+}
+
+static void test_nan(void **state) { at_each_level(check_nan, 1); }
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+/* An allocator that fails at one call and counts what is held. */
+typedef struct failing {
+    const bg_sys *real;
+    long left, held;
+} failing;
+
+static void *failing_alloc(void *ctx, size_t bytes)
+{
+    failing *f = ctx;
+    if (f->left-- == 0)
+        return NULL;
+    void *p = f->real->alloc(f->real->ctx, bytes);
+    f->held += p != NULL;
+    return p;
+}
+
+static void failing_free(void *ctx, void *p)
+{
+    failing *f = ctx;
+    f->held -= p != NULL;
+    f->real->free(f->real->ctx, p);
+}
+
+/* Open, bind two matrices, close, with allocation n failing; 1 when all went well. */
+static int open_and_bind(const bg_sys *sys, bg_pool *pool)
+{
+    bg_error err = { BG_OK, "" };
+    bg_backend *be;
+    const bg_limits limits = { 256, 64 };
+    bg_weight a = { .K = 64, .N = 192 }, b = { .K = 192, .N = 64, .transposed = 1 }, *list[] = { &a, &b };
+    bg_status status = bg_cpu_open(&be, sys, pool, BG_ISA_PORTABLE, 0, &limits, &err);
+    if (status == BG_OK) {
+        status = be->ops->weights_bind(be, list, 2, 1, &err);
+        if (status == BG_OK)
+            be->ops->weights_unbind(be, list, 2);
+        assert_null(a.packed);
+        assert_null(b.packed);
+        bg_backend_close(be);
+    } else {
+        assert_null(be);
+    }
+    assert_true(status == BG_OK || (status == BG_ERR_MEMORY && err.code == BG_ERR_MEMORY && err.text[0]));
+    return status == BG_OK;
+}
+
+static void test_failing_allocations(void **state)
+{
+    failing f = { .real = bg_sys_default() };
+    bg_sys sys = *f.real;
+    bg_pool *pool;
+    bg_error err;
+    long n = 0;
+    int done = 0;
+    sys.ctx = &f;
+    sys.alloc = failing_alloc;
+    sys.free = failing_free;
+    CHECK_OK(bg_pool_open(&pool, bg_sys_default(), 2, &err), err);
+    for (; !done; n++) {
+        f.left = n;
+        done = open_and_bind(&sys, pool);
+        assert_int_equal(f.held, 0);
+    }
+    assert_true(n > 4); /* the struct, scratch, sums, two matrices */
+    bg_pool_close(pool);
+}
+
+static void test_absent_level(void **state)
+{
+    bg_pool *pool;
+    bg_backend *be;
+    bg_error err;
+    const bg_limits limits = { 64, 64 };
+    CHECK_OK(bg_pool_open(&pool, bg_sys_default(), 1, &err), err);
+    for (int i = 0; i < BG_ISA_COUNT; i++)
+        if (!bg_isa_present((bg_isa)i)) {
+            CHECK_FAILS(bg_cpu_open(&be, bg_sys_default(), pool, (bg_isa)i, 0, &limits, &err), BG_ERR_ARGUMENT, bg_isa_name((bg_isa)i), err);
+            assert_null(be);
+        }
+    bg_pool_close(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_sum_squares),
+        cmocka_unit_test(test_segment_sums),
+        cmocka_unit_test(test_dropout_share),
+        cmocka_unit_test(test_scatter),
+        cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_absent_level),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
