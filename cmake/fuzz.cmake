@@ -10,13 +10,7 @@ if(BGPT_FUZZ)
   # many minutes to instrument their unrolled loops.
   file(GLOB KERNELS CONFIGURE_DEPENDS ops/cpu/level_*.c)
   set_property(SOURCE ${KERNELS} APPEND PROPERTY COMPILE_OPTIONS "-O1;-fno-sanitize=all")
-  # No target reaches a kernel, and instrumented they take minutes to compile.
-  file(GLOB FUZZ_PLAIN ops/cpu/level_*.c)
-  set_property(SOURCE ${FUZZ_PLAIN} APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=all -O1)
   target_link_options(bgpt_static INTERFACE -fsanitize=address,undefined)
-  # The kernels are unrolled so far that clang takes minutes to instrument them, and no target reaches them.
-  file(GLOB FUZZ_KERNELS CONFIGURE_DEPENDS ops/cpu/level_*.c)
-  set_property(SOURCE ${FUZZ_KERNELS} APPEND PROPERTY COMPILE_OPTIONS "-fno-sanitize=all;-O1")
   file(GLOB FUZZ_SOURCES CONFIGURE_DEPENDS fuzz/fuzz_*.c)
   file(GLOB FUZZ_SUPPORT CONFIGURE_DEPENDS fuzz/support*.c)
   foreach(source ${FUZZ_SOURCES})

@@ -1,6 +1,8 @@
 /* Running an op case on a back end; see support_ops.h. */
 #include "support_ops.h"
 
+#include "ops/cpu/cpu.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,12 +51,29 @@ void ops_tensors_free(float **t, size_t n)
         free(t[i]);
 }
 
-void ops_engine_open(ops_engine *e, bg_isa isa, unsigned threads)
+const char *ops_level_missing(int level)
 {
-    bg_error err;
+    const bg_isa isa = level == OPS_BF16 ? BG_ISA_AMX : level == OPS_BF16_PLAIN ? BG_ISA_PORTABLE : (bg_isa)level;
+    return bg_isa_present(isa) ? NULL : bg_isa_name(isa);
+}
+
+void ops_engine_open(ops_engine *e, int level, unsigned threads)
+{
     const bg_limits limits = { 4096, 1024 };
+    bg_error err;
     CHECK_OK(bg_pool_open(&e->pool, bg_sys_default(), threads, &err), err);
-    CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, isa, 0, &limits, &err), err);
+    if (level == OPS_BF16_PLAIN)
+        CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, &bg_cpu_tiles, &limits, &err), err);
+    else
+        CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, level == OPS_BF16 ? BG_ISA_AMX : (bg_isa)level, level == OPS_BF16, &limits, &err), err);
+}
+
+/* bf16 keeps 8 bits: a rounding errs by up to 2^-9.  A product of two rounded
+ * operands errs by 2^-8 of its size, a sum of them by less relative to the largest result, and
+ * results, kept probabilities and their gradients are rounded again: 2^-6 holds all of it. */
+double ops_tolerance(const ops_case *c, const bg_backend *be)
+{
+    return be->act_size == sizeof(float) ? c->tolerance : 1.0 / 64;
 }
 
 void ops_engine_close(ops_engine *e)

@@ -93,7 +93,14 @@ typedef struct ops_engine {
     bg_backend *be;
 } ops_engine;
 
-void ops_engine_open(ops_engine *e, bg_isa isa, unsigned threads);
+/* The CPU levels under test: fp32 at every instruction set, bf16 on AMX tiles,
+ * and the same program on tiles in plain C. */
+enum { OPS_BF16 = BG_ISA_COUNT, OPS_BF16_PLAIN, OPS_LEVELS };
+/* NULL, or the name of what this machine lacks. */
+const char *ops_level_missing(int level);
+void ops_engine_open(ops_engine *e, int level, unsigned threads);
+/* Allowed error of a case on a back end, relative to the largest value of the tensor. */
+double ops_tolerance(const ops_case *c, const bg_backend *be);
 void ops_engine_close(ops_engine *e);
 
 /* Run forward, and backward when dout is not NULL, on dense host tensors.

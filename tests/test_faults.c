@@ -32,6 +32,8 @@ static int set_up(void **state)
     static run_setup r;
     folder = fs_make_folder();
     run_write_data(folder);
+    fs_write_text(in("short/t.aa"), "abc"); /* the context holds 32 bytes */
+    fs_write_text(in("short/t.bb"), "cba");
     prepare_small(&r, "run");
     snprintf(model_path, sizeof model_path, "%s", in("run/model.safetensors"));
     return run_train(&r, BGPT_OK, NULL) ? 0 : -1;
@@ -119,7 +121,7 @@ static bgpt_status job_convert(const bgpt_options *opt, bgpt_error *err)
     bgpt_status s = bgpt_open(&m, model_path, opt, err);
     if (s != BGPT_OK)
         return s;
-    s = bgpt_read_file(in("pairs/t.aa"), 0, &data, &size, opt, err);
+    s = bgpt_read_file(in("short/t.aa"), 0, &data, &size, opt, err);
     if (s == BGPT_OK) {
         bgpt_request r = { .extension = "bb", .input = data, .input_size = size, .input_extension = "aa", .bytes = collect, .ctx = &out };
         out.n = 0;
@@ -136,7 +138,7 @@ static void ignore_score(void *ctx, const bgpt_score *s) {}
 
 static bgpt_status job_evaluate(const bgpt_options *opt, bgpt_error *err)
 {
-    const char *data[1] = { in("pairs") };
+    const char *data[1] = { in("short") };
     bgpt_eval e = { .data = { .paths = data, .count = 1, .pairs = "aa+bb" }, .file = ignore_score };
     bgpt_model *m;
     bgpt_status s = bgpt_open(&m, model_path, opt, err);

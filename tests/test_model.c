@@ -26,12 +26,19 @@ static void ok(bg_status s, const bg_error *err)
         fail_msg("%s", err->text);
 }
 
-static void open_machine(machine *m, const bg_config *c, bg_isa isa, unsigned threads, uint32_t chunk)
+/* fp32 at every instruction set, and one more: what AMX has for --precision fast. */
+enum { AMX_FAST = BG_ISA_COUNT, LEVELS };
+
+static int level_present(int level) { return bg_isa_present(level == AMX_FAST ? BG_ISA_AMX : (bg_isa)level); }
+static const char *level_name(int level) { return level == AMX_FAST ? "amx, bf16" : bg_isa_name((bg_isa)level); }
+
+static void open_machine(machine *m, const bg_config *c, int level, unsigned threads, uint32_t chunk)
 {
+    const bg_isa isa = level == AMX_FAST ? BG_ISA_AMX : (bg_isa)level;
     bg_error err;
     const bg_limits limits = bg_config_limits(c);
     ok(bg_pool_open(&m->pool, bg_sys_default(), threads, &err), &err);
-    ok(bg_cpu_open(&m->be, bg_sys_default(), m->pool, isa, 0, &limits, &err), &err);
+    ok(bg_cpu_open(&m->be, bg_sys_default(), m->pool, isa, level == AMX_FAST, &limits, &err), &err);
     ok(bg_model_open(&m->model, c, m->be, 1, &err), &err);
     ok(bg_model_reserve(m->model, 64, 8, chunk, &err), &err);
     const bg_params *p = bg_model_params(m->model);
@@ -175,14 +182,14 @@ static void test_threads(void **state)
 {
     static const unsigned threads[] = { 1, 2, 3, 4, 7 };
     const bg_noise noise = { 0.1f, 5, 3 };
-    for (int isa = 0; isa < BG_ISA_COUNT; isa++) {
-        if (!bg_isa_present((bg_isa)isa))
+    for (int level = 0; level < LEVELS; level++) {
+        if (!level_present(level))
             continue;
         float *first = NULL;
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &wide_bytes, (bg_isa)isa, threads[t], 3);
+            open_machine(&m, &wide_bytes, level, threads[t], 3);
             make_batch(&b, 5);
             loss_of(&m, &b, &noise);
             const size_t n = bg_model_params(m.model)->trained;
@@ -190,7 +197,7 @@ static void test_threads(void **state)
                 first = malloc(n * sizeof *first);
                 memcpy(first, bg_model_grads(m.model), n * sizeof *first);
             }
-            same_bits(bg_model_grads(m.model), first, n, bg_isa_name((bg_isa)isa));
+            same_bits(bg_model_grads(m.model), first, n, level_name(level));
             bg_batch_close(&b);
             close_machine(&m);
         }
@@ -202,14 +209,14 @@ static void test_threads(void **state)
 static void test_batch_mates(void **state)
 {
     static const uint32_t chunks[] = { 1, 3, 64 };
-    for (int isa = 0; isa < BG_ISA_COUNT; isa++) {
-        if (!bg_isa_present((bg_isa)isa))
+    for (int level = 0; level < LEVELS; level++) {
+        if (!level_present(level))
             continue;
         double alone[5], together[5];
         for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &wide_bytes, (bg_isa)isa, 2, chunks[c]);
+            open_machine(&m, &wide_bytes, level, 2, chunks[c]);
             make_batch(&b, 5);
             bg_model_eval(m.model, &b, together);
             for (uint32_t i = 0; i < 5; i++) {
@@ -221,7 +228,7 @@ static void test_batch_mates(void **state)
                     alone[i] = nats;
                 if (memcmp(&nats, &alone[i], sizeof nats) || memcmp(&together[i], &alone[i], sizeof nats))
                     fail_msg("%s, chunk %u: sequence %u has %.17g alone, %.17g together, expected %.17g",
-                             bg_isa_name((bg_isa)isa), (unsigned)chunks[c], (unsigned)i, nats, together[i], alone[i]);
+                             level_name(level), (unsigned)chunks[c], (unsigned)i, nats, together[i], alone[i]);
             }
             bg_batch_close(&b);
             close_machine(&m);
@@ -232,14 +239,14 @@ static void test_batch_mates(void **state)
 /* Cached logits have the bits of the whole pass. */
 static void test_cached(void **state)
 {
-    for (int isa = 0; isa < BG_ISA_COUNT; isa++) {
-        if (!bg_isa_present((bg_isa)isa))
+    for (int level = 0; level < LEVELS; level++) {
+        if (!level_present(level))
             continue;
         machine m;
         bg_batch b;
         bg_error err;
         bg_decoder *d;
-        open_machine(&m, &wide_bytes, (bg_isa)isa, 2, 3);
+        open_machine(&m, &wide_bytes, level, 2, 3);
         make_batch(&b, 5);
         const uint32_t P = b.P;
         float *whole = malloc((size_t)b.rows * P * BG_VOCAB * sizeof *whole), *step = malloc(3 * BG_VOCAB * sizeof *step);
@@ -256,7 +263,7 @@ static void test_cached(void **state)
             for (uint32_t i = 0; i < P; i++) {
                 const uint16_t before = i ? b.tokens[row * P + i - 1] : 0;
                 bg_decoder_bytes(d, &slot, &before, 1, step);
-                same_bits(step, whole + ((size_t)(b.target_start[f + 1] - 1) * P + i) * BG_VOCAB, BG_VOCAB, bg_isa_name((bg_isa)isa));
+                same_bits(step, whole + ((size_t)(b.target_start[f + 1] - 1) * P + i) * BG_VOCAB, BG_VOCAB, level_name(level));
             }
         }
         free(whole);

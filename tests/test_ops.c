@@ -67,14 +67,15 @@ static void describe(char *text, size_t n, const ops_problem *p, const bg_backen
 }
 
 /* The levels to test: each present one; the others are counted. */
-static size_t present_levels(bg_isa *list)
+static size_t present_levels(int *list)
 {
     size_t n = 0;
-    for (int i = 0; i < BG_ISA_COUNT; i++) {
-        if (bg_isa_present((bg_isa)i))
-            list[n++] = (bg_isa)i;
+    for (int i = 0; i < OPS_LEVELS; i++) {
+        const char *missing = ops_level_missing(i);
+        if (missing)
+            print_message("  SKIP: this machine has no %s\n", missing);
         else
-            print_message("  SKIP: this machine has no %s\n", bg_isa_name((bg_isa)i));
+            list[n++] = i;
     }
     return n;
 }
@@ -115,10 +116,11 @@ static void compare(const ops_problem *p, const bg_backend *be, const ops_tensor
                 break;
         }
     }
+    const double tolerance = ops_tolerance(p->which, be);
     describe(what, sizeof what, p, be);
-    if (!(worst <= p->which->tolerance * most))
+    if (!(worst <= tolerance * most))
         fail_msg("%s: %s[%zu,%zu] is %.9g, should be %.9g (error %.3g of the largest, %.3g allowed)", what, t->name, at / t->columns,
-                 at % t->columns, (double)got[at], want[at], worst / most, p->which->tolerance);
+                 at % t->columns, (double)got[at], want[at], worst / most, tolerance);
 }
 
 static void check_reference(const ops_size *size, ops_engine *engines, size_t n)
@@ -144,8 +146,8 @@ static void check_reference(const ops_size *size, ops_engine *engines, size_t n)
 
 static void for_all_levels(void (*check)(const ops_size *, ops_engine *, size_t), unsigned threads)
 {
-    bg_isa levels[BG_ISA_COUNT];
-    ops_engine engines[BG_ISA_COUNT];
+    int levels[OPS_LEVELS];
+    ops_engine engines[OPS_LEVELS];
     size_t n = present_levels(levels);
     for (size_t i = 0; i < n; i++)
         ops_engine_open(&engines[i], levels[i], threads);
@@ -208,7 +210,7 @@ static void compare_slope(const ops_problem *p, const bg_backend *be, size_t i, 
         got += (double)din[k] * (double)direction[k];
         norm += (double)din[k] * (double)din[k];
     }
-    double allowed = 4 * p->which->tolerance * sqrt(norm) + 1e-9;
+    double allowed = 4 * ops_tolerance(p->which, be) * sqrt(norm) + 1e-9;
     describe(what, sizeof what, p, be);
     if (!(fabs(got - want) <= allowed))
         fail_msg("%s: the gradient of %s along a direction is %.9g, should be %.9g (norm %.3g, %.3g allowed)", what, p->in[i].name, got, want, sqrt(norm), allowed);
@@ -264,7 +266,7 @@ static void same_bits(const ops_problem *p, const bg_backend *be, const char *wh
         }
 }
 
-static void check_threads(const ops_size *size, bg_isa isa)
+static void check_threads(const ops_size *size, int level)
 {
     static const unsigned threads[] = { 1, 2, 3, 4, 7 };
     ops_problem p;
@@ -280,7 +282,7 @@ static void check_threads(const ops_size *size, bg_isa isa)
     for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
         ops_engine e;
         int other = k > 0;
-        ops_engine_open(&e, isa, threads[k]);
+        ops_engine_open(&e, level, threads[k]);
         ops_run(&p, e.be, in, out[other], p.forward_only ? NULL : dout, din[other]);
         for (size_t i = 0; other && i < p.outs; i++)
             same_bits(&p, e.be, "one thread and several", &p.out[i], 0, out[0][i], out[1][i], ops_count(&p.out[i]));
@@ -300,7 +302,7 @@ static void check_threads(const ops_size *size, bg_isa isa)
 
 static void test_threads(void **state)
 {
-    bg_isa levels[BG_ISA_COUNT];
+    int levels[OPS_LEVELS];
     size_t n = present_levels(levels);
     for (size_t l = 0; l < n; l++)
         for (size_t i = 0; i < SIZES; i++)

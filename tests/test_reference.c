@@ -155,6 +155,13 @@ static void close_model(fixture *f)
     bg_pool_close(f->pool);
 }
 
+static void close_fixture(fixture *f)
+{
+    close_model(f);
+    bg_st_close(&f->tensors);
+    json_decref(f->expected);
+}
+
 static void open_fixture(fixture *f, const level_case *c)
 {
     bg_error err;
@@ -173,13 +180,11 @@ static void open_fixture(fixture *f, const level_case *c)
     if (bg_st_open(&f->tensors, bg_sys_default(), in_folder(f, "expected.safetensors"), &err) != BG_OK)
         fail_msg("%s", err.text);
     open_model(f, c->isa, "model.safetensors");
-}
-
-static void close_fixture(fixture *f)
-{
-    close_model(f);
-    bg_st_close(&f->tensors);
-    json_decref(f->expected);
+    if (f->be->isa != c->isa) {
+        print_message("  SKIP: fp32 at %s is that of %s\n", bg_isa_name(c->isa), bg_isa_name(f->be->isa));
+        close_fixture(f);
+        skip();
+    }
 }
 
 /* An expected tensor's values; NULL when the fixture does not hold it. */

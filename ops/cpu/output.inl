@@ -17,14 +17,11 @@ AI size_t loss_target(const loss_work *w, size_t r)
     return w->tokens[row * w->P + r % w->P];
 }
 
-/* Softmax minus one-hot, times scale; 0 in the padding of the row, which the
- * tile products read in whole steps. */
+/* Softmax minus one-hot, times scale, over whole vectors of the padded row. */
 static void loss_gradient(act *d, const float *x, size_t V, size_t target, float log_sum, float scale)
 {
-    for (size_t i = 0; i < act_stride(V); i += VW) {
-        vf p = vzero();
-        if (i < V)
-            p = vselect(vbelow(V - i < VW ? V - i : VW), vexp(vload(x + i) - log_sum), p);
+    for (size_t i = 0; i < V; i += VW) {
+        vf p = vexp(vload(x + i) - log_sum);
         if (target - i < VW) /* false for target < i too: the difference wraps */
             p[target - i] -= 1.0f;
         astore(d + i, p * scale);

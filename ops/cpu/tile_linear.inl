@@ -11,7 +11,8 @@ enum {
     BLOCK_SIZE = BLOCK_ROWS * PANEL,   /* floats of a block's sums */
     CHUNK_STEPS = 512 / STEP,          /* k worked through at once: 32 rows of it are 32 KiB, in L1 */
     W_BYTES = 768 << 10,               /* of W used by a task before the next rows: in L2 */
-    ROWS_PER_TASK = 256
+    ROWS_PER_TASK = 256,
+    MAX_PANELS = 16                    /* of a task: 64 KiB of sums */
 };
 
 /* What happens to a block's sums. */
@@ -120,17 +121,20 @@ static void row_block(const tile_work *w, bg_tiles *t, float *scratch, size_t ro
     const size_t rows = w->R - row < BLOCK_ROWS ? w->R - row : BLOCK_ROWS, steps = steps_of(w->K);
     const int two = rows > 16;
     const act *x = w->x + row * w->x_stride;
-    if (rows < BLOCK_ROWS) { /* tiles read whole: fill up with zero rows behind the sums */
-        act *copy = (act *)(scratch + (p1 - p0 + 1) * BLOCK_SIZE);
-        memset(copy, 0, BLOCK_ROWS * w->x_stride * sizeof(act));
-        memcpy(copy, x, rows * w->x_stride * sizeof(act));
+    size_t x_row = w->x_stride;
+    if (rows < BLOCK_ROWS || w->K % STEP != 0) { /* tiles are read whole: fill up with zeros, behind the sums */
+        act *copy = (act *)(scratch + (p1 - p0) * BLOCK_SIZE);
+        x_row = steps * STEP;
+        memset(copy, 0, BLOCK_ROWS * x_row * sizeof(act));
+        for (size_t r = 0; r < rows; r++)
+            memcpy(copy + r * x_row, x + r * w->x_stride, w->K * sizeof(act));
         x = copy;
     }
     for (size_t s = 0; s < steps; s += CHUNK_STEPS) {
         const size_t n = steps - s < CHUNK_STEPS ? steps - s : CHUNK_STEPS;
         for (size_t p = p0; p < p1; p++) {
             const act *panel = w->packed + (p * steps + s) * STEP_SIZE;
-            block_sums(t, scratch + (p - p0) * BLOCK_SIZE, x + s * STEP, w->x_stride * sizeof(act), panel, n, s == 0, two);
+            block_sums(t, scratch + (p - p0) * BLOCK_SIZE, x + s * STEP, x_row * sizeof(act), panel, n, s == 0, two);
             if (s + n == steps && p > p0)
                 finish_block(w, scratch + (p - 1 - p0) * BLOCK_SIZE, row, rows, p - 1);
         }
@@ -156,7 +160,7 @@ static void product_task(void *arg, size_t task, unsigned thread)
 static size_t panels_per_task(size_t R, size_t K, size_t N)
 {
     size_t panels = W_BYTES / (steps_of(K) * STEP_SIZE * sizeof(act));
-    const size_t few = R <= ROWS_PER_TASK ? 4 : 16;
+    const size_t few = R <= ROWS_PER_TASK ? 4 : MAX_PANELS;
     if (panels > few)
         panels = few;
     return panels ? panels : 1;
@@ -173,7 +177,7 @@ static void run_product(tile_work *w)
 /* Sums of the panels of a task, and a copy of 32 rows. */
 static size_t product_scratch(const bg_limits *limits)
 {
-    return 17 * BLOCK_SIZE + BLOCK_ROWS * act_stride(limits->max_width + PANEL) / 2 + 64;
+    return MAX_PANELS * BLOCK_SIZE + BLOCK_ROWS * steps_of(limits->max_width) * STEP / 2 + 64;
 }
 
 static void linear(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop)
