@@ -25,7 +25,7 @@ typedef struct gradient_work {
 
 AI size_t m_steps(const gradient_work *w) { return (w->rows + STEP - 1) / STEP; }
 
-/* Column c (of 16 from c0) of rows m, m+1 as pairs; rows and columns beyond the end are zero. */
+/* Sixteen columns of a row; rows and columns beyond the end are zero. */
 AI vf load_columns(const act *x, size_t stride, size_t row, size_t rows, size_t c0, size_t columns)
 {
     if (row >= rows || c0 >= columns)
@@ -34,16 +34,18 @@ AI vf load_columns(const act *x, size_t stride, size_t row, size_t rows, size_t 
     return columns - c0 >= 16 ? aload(p) : aload_part(p, columns - c0);
 }
 
-/* 16 columns of all rows of the round -> tiles; sums (16) gets their column sums added. */
-AI void pack_columns(act *out, size_t out_step, const act *x, size_t stride, size_t rows, size_t c0, size_t columns, int transpose, vf *sums)
+/* 16 columns of all rows of the round -> tiles; sums (16), if not NULL, gets their column sums added. */
+AI void pack_columns(act *out, size_t out_step, const act *x, size_t stride, size_t rows, size_t c0, size_t columns, const int transpose, vf *sums)
 {
     for (size_t m = 0; m < rows; m += STEP, out += out_step) {
         vf pairs[16];
         UNROLL for (size_t i = 0; i < 16; i++) {
             const vf a = load_columns(x, stride, m + 2 * i, rows, c0, columns);
             const vf b = load_columns(x, stride, m + 2 * i + 1, rows, c0, columns);
-            *sums += a;
-            *sums += b;
+            if (sums) {
+                *sums += a;
+                *sums += b;
+            }
             /* already bf16: no rounding needed, only the halves moved together */
             pairs[i] = (vf)((vu)a >> 16 | (vu)b);
         }
@@ -70,9 +72,13 @@ static void pack_operands_task(void *arg, size_t task, unsigned thread)
     vf sums = vzero();
     if (is_left) {
         act *out = w->left_packed + task * steps * (STEP_SIZE / 2);
-        pack_columns(out, STEP_SIZE / 2, w->left + w->row * w->left_stride, w->left_stride, w->rows, task * 16, w->left_columns, 1, &sums);
-        if (w->db && w->bias_left && task * 16 < w->left_columns)
-            add_bias(w, task * 16, w->left_columns, sums);
+        const act *left = w->left + w->row * w->left_stride;
+        if (!w->db || !w->bias_left || task * 16 >= w->left_columns) {
+            pack_columns(out, STEP_SIZE / 2, left, w->left_stride, w->rows, task * 16, w->left_columns, 1, NULL);
+            return;
+        }
+        pack_columns(out, STEP_SIZE / 2, left, w->left_stride, w->rows, task * 16, w->left_columns, 1, &sums);
+        add_bias(w, task * 16, w->left_columns, sums);
         return;
     }
     task -= left_tasks;

@@ -24,7 +24,7 @@ typedef struct tile_work {
     const bg_dropout *drop;
     bg_epilogue epilogue;
     int slope;                 /* times gelu'(z) */
-    size_t R, K, N, x_stride, column_panels, column_tasks;
+    size_t R, K, N, x_stride, y_stride, y_fstride, column_panels, column_tasks; /* strides of act and float results */
     bg_backend *be;
 } tile_work;
 
@@ -65,15 +65,12 @@ AI void block_sums(bg_tiles *t, float *c, const act *x, size_t x_bytes, const ac
     }
 }
 
-/* Sixteen results of row r at column n; `count` of them exist.  factor: dropout's, or NULL. */
-AI void finish(const tile_work *w, size_t r, size_t n, vf v, size_t count, const float *factor)
+/* Sixteen results of row r at column n, bias already added; `count` of them
+ * exist.  factor: dropout's, or NULL. */
+AI void finish(const tile_work *w, const bg_epilogue e, size_t r, size_t n, vf v, size_t count, const float *factor)
 {
-    const size_t stride = act_stride(w->N), fstride = float_stride(w->N);
-    if (w->bias)
-        v += count == 16 ? vload(w->bias + n) : vload_part(w->bias + n, count);
-    if (w->slope)
-        v *= vgelu_slope(aload(w->z + r * stride + n));
-    switch (w->epilogue) {
+    const size_t stride = w->y_stride, fstride = w->y_fstride;
+    switch (e) {
     case BG_EPI_GELU:
         if (w->aux)
             astore(w->aux + r * stride + n, v);
@@ -100,19 +97,59 @@ AI void finish(const tile_work *w, size_t r, size_t n, vf v, size_t count, const
     }
 }
 
-static void finish_block(const tile_work *w, const float *c, size_t row, size_t rows, size_t panel)
+/* The 32 columns of a block from n0, all of which exist, with everything that
+ * is the same for all rows decided at compile time. */
+AI void finish_whole(const tile_work *w, const float *c, size_t row, size_t rows, size_t n0, const bg_epilogue e, const int slope)
 {
-    const int drop = w->epilogue == BG_EPI_RESIDUAL && bg_drop_on(w->drop);
-    const size_t n0 = panel * PANEL;
+    const vf low = w->bias ? vload(w->bias + n0) : vzero(), high = w->bias ? vload(w->bias + n0 + 16) : vzero();
+    for (size_t r = row; r < row + rows; r++, c += PANEL) {
+        vf a = vload(c) + low, b = vload(c + 16) + high;
+        if (slope) {
+            a *= vgelu_slope(aload(w->z + r * w->y_stride + n0));
+            b *= vgelu_slope(aload(w->z + r * w->y_stride + n0 + 16));
+        }
+        finish(w, e, r, n0, a, 16, NULL);
+        finish(w, e, r, n0 + 16, b, 16, NULL);
+    }
+}
+
+/* Any block: columns may end inside it, and dropout may have its say. */
+static void finish_any(const tile_work *w, const float *c, size_t row, size_t rows, size_t n0, int drop)
+{
     float mask[DROP_COLUMNS];
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = row; r < row + rows; r++, c += PANEL) {
         if (drop) {
             const mask_maker m = mask_open(w->drop);
-            mask_64(&m, mask, bg_drop_index(w->drop, row + r), (uint32_t)(n0 / DROP_COLUMNS * (DROP_COLUMNS / BG_DROP_GROUP)));
+            mask_64(&m, mask, bg_drop_index(w->drop, r), (uint32_t)(n0 / DROP_COLUMNS * (DROP_COLUMNS / BG_DROP_GROUP)));
         }
-        for (size_t n = n0; n < n0 + PANEL && n < w->N; n += 16)
-            finish(w, row + r, n, vload(c + r * PANEL + (n - n0)), w->N - n < 16 ? w->N - n : 16, drop ? mask + n % DROP_COLUMNS : NULL);
+        for (size_t n = n0; n < n0 + PANEL && n < w->N; n += 16) {
+            const size_t count = w->N - n < 16 ? w->N - n : 16;
+            vf v = vload(c + (n - n0));
+            if (w->bias)
+                v += vload_part(w->bias + n, count);
+            if (w->slope)
+                v *= vgelu_slope(aload(w->z + r * w->y_stride + n));
+            finish(w, w->epilogue, r, n, v, count, drop ? mask + n % DROP_COLUMNS : NULL);
+        }
     }
+}
+
+static void finish_block(const tile_work *w, const float *c, size_t row, size_t rows, size_t panel)
+{
+    const size_t n0 = panel * PANEL;
+    const int drop = w->epilogue == BG_EPI_RESIDUAL && bg_drop_on(w->drop);
+    if (drop || n0 + PANEL > w->N)
+        finish_any(w, c, row, rows, n0, drop);
+    else if (w->slope)
+        finish_whole(w, c, row, rows, n0, BG_EPI_ACT, 1);
+    else if (w->epilogue == BG_EPI_ACT)
+        finish_whole(w, c, row, rows, n0, BG_EPI_ACT, 0);
+    else if (w->epilogue == BG_EPI_GELU)
+        finish_whole(w, c, row, rows, n0, BG_EPI_GELU, 0);
+    else if (w->epilogue == BG_EPI_RESIDUAL)
+        finish_whole(w, c, row, rows, n0, BG_EPI_RESIDUAL, 0);
+    else
+        finish_whole(w, c, row, rows, n0, BG_EPI_FLOAT, 0);
 }
 
 /* 32 (or fewer) rows times panels [p0,p1). */
@@ -169,6 +206,8 @@ static size_t panels_per_task(size_t R, size_t K, size_t N)
 static void run_product(tile_work *w)
 {
     w->x_stride = act_stride(w->K);
+    w->y_stride = act_stride(w->N);
+    w->y_fstride = float_stride(w->N);
     w->column_panels = panels_per_task(w->R, w->K, w->N);
     w->column_tasks = count_tasks(panels_of(w->N), w->column_panels);
     bg_pool_run(w->be->pool, product_task, w, w->column_tasks * count_tasks(w->R, ROWS_PER_TASK));

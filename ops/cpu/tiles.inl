@@ -2,6 +2,7 @@
  * kernels of the fp32 levels on activations of two bytes.  Included by
  * level_amx.c, where tiles are registers, and by level_tiles.c, where they are
  * arrays: the same program, for testing on any machine. */
+#define COARSE_SIGMOID
 #include "ops/cpu/cpu.h"
 #include "ops/cpu/tile.h"
 #include "ops/dropout.h"

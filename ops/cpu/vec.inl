@@ -83,7 +83,7 @@ AI vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 AI vf vsqrt(vf a) { return (vf)_mm256_sqrt_ps((__m256)a); }
 AI vf vreciprocal(vf a) { return 1.0f / a; }
 #else
-#if defined(__ARM_NEON) && defined(__aarch64__)
+#if VW == 4 && defined(__ARM_NEON) && defined(__aarch64__)
 AI vf vfma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
 #else
 AI vf vfma(vf a, vf b, vf c) { return c + a * b; }
