@@ -20,6 +20,14 @@ static size_t whole_characters(const char *s, size_t n)
     return n - (lead - 1) < want ? lead - 1 : n;
 }
 
+/* Names in hostile files may hold terminal escapes: no control character gets into a sentence. */
+static void disarm(char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 /* The sentence is made beside err->text, because callers pass the old text as
  * an argument when they put a name in front of it. */
 static void set_text(bg_error *err, const char *format, va_list args, const char *tail)
@@ -31,6 +39,7 @@ static void set_text(bg_error *err, const char *format, va_list args, const char
         used += (size_t)snprintf(text + used, sizeof text - used, ": %s", tail);
     if (used >= sizeof text)
         used = whole_characters(text, sizeof text - 1);
+    disarm(text, used);
     memcpy(err->text, text, used);
     err->text[used] = 0;
 }

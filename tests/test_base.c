@@ -46,6 +46,13 @@ static void status_cuts(void **state)
     }
 }
 
+static void status_disarms(void **state)
+{
+    bg_error err;
+    bg_fail(&err, BG_ERR_FORMAT, "tensor %s", "a\x1b[31m\nb\x7f");
+    assert_string_equal(err.text, "tensor a?[31m?b?");
+}
+
 static void status_errno(void **state)
 {
     static const struct { int error, reading; bg_status status; } rows[] = {
@@ -241,7 +248,7 @@ static void isa_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_formats), cmocka_unit_test(status_cuts), cmocka_unit_test(status_errno),
+        cmocka_unit_test(status_formats), cmocka_unit_test(status_cuts), cmocka_unit_test(status_disarms), cmocka_unit_test(status_errno),
         cmocka_unit_test(memory_is_aligned), cmocka_unit_test(memory_refuses),
         cmocka_unit_test(memory_strings), cmocka_unit_test(memory_grows),
         cmocka_unit_test(rng_known_answers), cmocka_unit_test(rng_cursor), cmocka_unit_test(rng_distributions), cmocka_unit_test(rng_below_is_even),
