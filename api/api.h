@@ -16,26 +16,26 @@ _Static_assert((int)BGPT_OK == (int)BG_OK && (int)BGPT_ERR_FAILED == (int)BG_ERR
                "bgpt_status and bg_status must have the same values");
 
 /* The caller's hooks as a bg_sys.  Must stay where it is while sys is in use. */
-typedef struct api_sys {
+typedef struct bg_api_sys {
     bgpt_hooks hooks;
     bg_sys sys;
-} api_sys;
+} bg_api_sys;
 
 /* opt may be NULL. */
-const bg_sys *api_sys_open(api_sys *s, const bgpt_options *opt);
+const bg_sys *bg_api_sys_open(bg_api_sys *s, const bgpt_options *opt);
 
 /* Hand an internal error to the caller; returns the status. */
-bgpt_status api_return(bgpt_error *to, bg_status status, const bg_error *from);
+bgpt_status bg_api_return(bgpt_error *to, bg_status status, const bg_error *from);
 
 /* Machine options out of public ones; the level from BGPT_ISA when opt names none. */
-bg_machine_options api_machine(const bgpt_options *opt, const bg_sys *sys);
+bg_machine_options bg_api_machine(const bgpt_options *opt, const bg_sys *sys);
 
-bg_config api_config(const bgpt_config *c);
-bgpt_config api_public_config(const bg_config *c);
-bgpt_score api_public_score(const bg_score *s);
+bg_config bg_api_config(const bgpt_config *c);
+bgpt_config bg_api_public_config(const bg_config *c);
+bgpt_score bg_api_public_score(const bg_score *s);
 
 struct bgpt_model {
-    api_sys hooks;
+    bg_api_sys hooks;
     const bg_sys *sys;
     bg_machine machine;
     bg_model *model;
@@ -47,6 +47,6 @@ struct bgpt_model {
 };
 
 /* Reserve the model for `files` whole contexts side by side, once. */
-bg_status api_reserve(bgpt_model *m, uint32_t files, bg_error *err);
+bg_status bg_api_reserve(bgpt_model *m, uint32_t files, bg_error *err);
 
 #endif

@@ -23,7 +23,7 @@ int bgpt_exit_code(bgpt_status s)
     return (size_t)s < sizeof codes / sizeof codes[0] ? codes[s] : 1;
 }
 
-bgpt_status api_return(bgpt_error *to, bg_status status, const bg_error *from)
+bgpt_status bg_api_return(bgpt_error *to, bg_status status, const bg_error *from)
 {
     if (to) {
         to->code = (bgpt_status)status;
@@ -35,7 +35,7 @@ bgpt_status api_return(bgpt_error *to, bg_status status, const bg_error *from)
 }
 _Static_assert(sizeof ((bgpt_error *)0)->text == BG_ERROR_TEXT, "both error texts must be equally long");
 
-bg_machine_options api_machine(const bgpt_options *opt, const bg_sys *sys)
+bg_machine_options bg_api_machine(const bgpt_options *opt, const bg_sys *sys)
 {
     bg_machine_options o = { .sys = sys };
     o.threads = opt ? opt->threads : 0;
@@ -44,17 +44,17 @@ bg_machine_options api_machine(const bgpt_options *opt, const bg_sys *sys)
     return o;
 }
 
-bg_config api_config(const bgpt_config *c)
+bg_config bg_api_config(const bgpt_config *c)
 {
     return (bg_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes };
 }
 
-bgpt_config api_public_config(const bg_config *c)
+bgpt_config bg_api_public_config(const bg_config *c)
 {
     return (bgpt_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes };
 }
 
-bgpt_score api_public_score(const bg_score *s)
+bgpt_score bg_api_public_score(const bg_score *s)
 {
     return (bgpt_score){
         .file = s->file, .bytes = s->bytes, .symbols = s->symbols, .nats = s->nats,
@@ -69,13 +69,13 @@ bgpt_status bgpt_machine(const bgpt_options *opt, const char **isa, const char *
 {
     /* any shape will do: the level and its arithmetic do not depend on it */
     const bg_config any = { .hidden = 64, .patch_layers = 1, .byte_layers = 1, .byte_hidden = 64, .patches = 8, .patch_size = 8 };
-    api_sys hooks;
-    const bg_machine_options o = api_machine(opt, api_sys_open(&hooks, opt));
+    bg_api_sys hooks;
+    const bg_machine_options o = bg_api_machine(opt, bg_api_sys_open(&hooks, opt));
     bg_machine m;
     bg_error e;
     bg_status s = bg_machine_open(&m, &o, &any, &e);
     if (s != BG_OK)
-        return api_return(err, s, &e);
+        return bg_api_return(err, s, &e);
     if (isa)
         *isa = bg_isa_name(m.be->isa);
     if (precision)
@@ -83,7 +83,7 @@ bgpt_status bgpt_machine(const bgpt_options *opt, const char **isa, const char *
     if (threads)
         *threads = bg_pool_threads(m.pool);
     bg_machine_close(&m);
-    return api_return(err, BG_OK, NULL);
+    return bg_api_return(err, BG_OK, NULL);
 }
 
 /* --- sizes ------------------------------------------------------------------------- */
@@ -91,11 +91,11 @@ bgpt_status bgpt_machine(const bgpt_options *opt, const char **isa, const char *
 bgpt_status bgpt_size(const char *name, bgpt_config *c, bgpt_error *err)
 {
     bg_error e;
-    bg_config found = api_config(c);
+    bg_config found = bg_api_config(c);
     bg_status s = bg_size_find(&found, name, &e);
     if (s == BG_OK)
-        *c = api_public_config(&found);
-    return api_return(err, s, &e);
+        *c = bg_api_public_config(&found);
+    return bg_api_return(err, s, &e);
 }
 
 const char *bgpt_size_name(size_t i) { return bg_size_at(i) ? bg_size_at(i)->name : NULL; }
@@ -103,7 +103,7 @@ const char *bgpt_size_about(size_t i) { return bg_size_at(i) ? bg_size_at(i)->ab
 
 uint64_t bgpt_count_parameters(const bgpt_config *public)
 {
-    bg_settings s = { .config = api_config(public) };
+    bg_settings s = { .config = bg_api_config(public) };
     bg_params p;
     bg_settings_defaults(&s);
     const bg_config c = s.config;
@@ -118,47 +118,47 @@ uint64_t bgpt_count_parameters(const bgpt_config *public)
 
 bgpt_status bgpt_import(const char *pth, const char *safetensors, int overwrite, const bgpt_options *opt, bgpt_error *err)
 {
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    return api_return(err, bg_pth_import(api_sys_open(&hooks, opt), pth, safetensors, overwrite, &e), &e);
+    return bg_api_return(err, bg_pth_import(bg_api_sys_open(&hooks, opt), pth, safetensors, overwrite, &e), &e);
 }
 
 bgpt_status bgpt_export(const char *safetensors, const char *pth, int overwrite, const bgpt_options *opt, bgpt_error *err)
 {
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    return api_return(err, bg_pth_export(api_sys_open(&hooks, opt), safetensors, pth, overwrite, &e), &e);
+    return bg_api_return(err, bg_pth_export(bg_api_sys_open(&hooks, opt), safetensors, pth, overwrite, &e), &e);
 }
 
 bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
 {
     bg_error e;
-    return api_return(err, bg_midi_check(data, size, NULL, &e), &e);
+    return bg_api_return(err, bg_midi_check(data, size, NULL, &e), &e);
 }
 
 bgpt_status bgpt_write_file(const char *path, const void *data, size_t size, int overwrite, const bgpt_options *opt, bgpt_error *err)
 {
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    return api_return(err, bg_write_file(api_sys_open(&hooks, opt), path, data, size, overwrite, &e), &e);
+    return bg_api_return(err, bg_write_file(bg_api_sys_open(&hooks, opt), path, data, size, overwrite, &e), &e);
 }
 
 bgpt_status bgpt_read_file(const char *path, uint64_t limit, uint8_t **data, size_t *size, const bgpt_options *opt, bgpt_error *err)
 {
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    return api_return(err, bg_read_file(api_sys_open(&hooks, opt), path, limit ? limit : (uint64_t)1 << 40, data, size, &e), &e);
+    return bg_api_return(err, bg_read_file(bg_api_sys_open(&hooks, opt), path, limit ? limit : (uint64_t)1 << 40, data, size, &e), &e);
 }
 
 void bgpt_free_data(uint8_t *data, const bgpt_options *opt)
 {
-    api_sys hooks;
-    bg_free(api_sys_open(&hooks, opt), data);
+    bg_api_sys hooks;
+    bg_free(bg_api_sys_open(&hooks, opt), data);
 }
 
 bgpt_status bgpt_list_files(const bgpt_data *d, void (*file)(void *ctx, const char *path), void *ctx, const bgpt_options *opt, bgpt_error *err)
 {
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    return api_return(err, bg_list_files(api_sys_open(&hooks, opt), d->paths, d->count, file, ctx, &e), &e);
+    return bg_api_return(err, bg_list_files(bg_api_sys_open(&hooks, opt), d->paths, d->count, file, ctx, &e), &e);
 }

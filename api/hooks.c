@@ -4,7 +4,7 @@
  * Refuses nothing: a hook that is NULL is a broken precondition. */
 #include "api/api.h"
 
-static const bgpt_hooks *hooks(void *ctx) { return &((const api_sys *)ctx)->hooks; }
+static const bgpt_hooks *hooks(void *ctx) { return &((const bg_api_sys *)ctx)->hooks; }
 
 static void *h_alloc(void *c, size_t n) { return hooks(c)->alloc(hooks(c)->ctx, n); }
 static void h_free(void *c, void *p) { hooks(c)->free(hooks(c)->ctx, p); }
@@ -46,7 +46,7 @@ static int h_fstat(void *c, int fd, bg_file_stat *out)
     return r;
 }
 
-const bg_sys *api_sys_open(api_sys *s, const bgpt_options *opt)
+const bg_sys *bg_api_sys_open(bg_api_sys *s, const bgpt_options *opt)
 {
     if (!opt || !opt->hooks)
         return bg_sys_default();

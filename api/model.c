@@ -50,7 +50,7 @@ static bg_status fill_model(bgpt_model *m, bg_st_file *f, const bgpt_options *op
 {
     bg_config c;
     BG_TRY(bg_file_config(&c, f, err));
-    const bg_machine_options machine = api_machine(opt, m->sys);
+    const bg_machine_options machine = bg_api_machine(opt, m->sys);
     BG_TRY(bg_machine_open(&m->machine, &machine, &c, err));
     BG_TRY(bg_model_open(&m->model, &c, m->machine.be, 0, err));
     BG_TRY(bg_file_load_weights(m->model, f, err));
@@ -60,12 +60,12 @@ static bg_status fill_model(bgpt_model *m, bg_st_file *f, const bgpt_options *op
 
 static bg_status open_model(bgpt_model **out, const char *path, const bgpt_options *opt, bg_error *err)
 {
-    api_sys outer;
-    const bg_sys *sys = api_sys_open(&outer, opt);
+    bg_api_sys outer;
+    const bg_sys *sys = bg_api_sys_open(&outer, opt);
     bgpt_model *m = bg_alloc_zero(sys, 1, sizeof *m);
     if (!m)
         return bg_fail_memory(err, "a model", sizeof *m);
-    m->sys = api_sys_open(&m->hooks, opt); /* where it stays */
+    m->sys = bg_api_sys_open(&m->hooks, opt); /* where it stays */
     m->batch = opt && opt->batch ? opt->batch : 8;
     m->streams = opt && opt->max_streams ? opt->max_streams : 16;
     bg_meta_open(&m->meta, m->sys);
@@ -99,14 +99,14 @@ bgpt_status bgpt_open(bgpt_model **out, const char *path, const bgpt_options *op
     bg_status s = check_options(opt, &e);
     if (s == BG_OK)
         s = open_model(out, path, opt, &e);
-    return api_return(err, s, &e);
+    return bg_api_return(err, s, &e);
 }
 
 void bgpt_close(bgpt_model *m)
 {
     if (!m)
         return;
-    api_sys hooks = m->hooks; /* m->sys may live in m itself */
+    bg_api_sys hooks = m->hooks; /* m->sys may live in m itself */
     const bg_sys *sys = m->sys == &m->hooks.sys ? &hooks.sys : m->sys;
     for (size_t i = 0; i < m->labels.count; i++)
         bg_free(m->sys, m->labels.names[i]);
@@ -119,7 +119,7 @@ void bgpt_close(bgpt_model *m)
     bg_free(sys, m);
 }
 
-bg_status api_reserve(bgpt_model *m, uint32_t files, bg_error *err)
+bg_status bg_api_reserve(bgpt_model *m, uint32_t files, bg_error *err)
 {
     const uint64_t rows = (uint64_t)files * bg_model_config(m->model)->patches;
     if (files <= m->files && rows <= m->rows)
@@ -135,7 +135,7 @@ bg_status api_reserve(bgpt_model *m, uint32_t files, bg_error *err)
 
 /* --- questions ------------------------------------------------------------------- */
 
-bgpt_config bgpt_get_config(const bgpt_model *m) { return api_public_config(bg_model_config(m->model)); }
+bgpt_config bgpt_get_config(const bgpt_model *m) { return bg_api_public_config(bg_model_config(m->model)); }
 uint64_t bgpt_parameters(const bgpt_model *m) { return bg_model_params(m->model)->parameters; }
 const char *bgpt_label(const bgpt_model *m, uint32_t i) { return i < m->labels.count ? m->labels.names[i] : NULL; }
 
@@ -178,7 +178,7 @@ bgpt_status bgpt_tensor_check(bgpt_model *m, size_t i, bgpt_tensor_info *out, bg
     float piece[PIECE];
     bg_error e;
     if (!bgpt_tensor(m, i, out))
-        return api_return(err, bg_fail(&e, BG_ERR_ARGUMENT, "%s: there is no tensor %zu", m->path, i), &e);
+        return bg_api_return(err, bg_fail(&e, BG_ERR_ARGUMENT, "%s: there is no tensor %zu", m->path, i), &e);
     const bg_tensor *t = &bg_model_params(m->model)->tensors[i];
     const float *values = bg_model_weights(m->model) + t->offset;
     moments s = { 0, 0, DBL_MAX, -DBL_MAX, 0 };
@@ -188,7 +188,7 @@ bgpt_status bgpt_tensor_check(bgpt_model *m, size_t i, bgpt_tensor_info *out, bg
         add_values(&s, piece, n);
     }
     if (s.bad)
-        return api_return(err, bg_fail(&e, BG_ERR_FORMAT, "%s: %s: %llu of its values are not finite", m->path, t->name, (unsigned long long)s.bad), &e);
+        return bg_api_return(err, bg_fail(&e, BG_ERR_FORMAT, "%s: %s: %llu of its values are not finite", m->path, t->name, (unsigned long long)s.bad), &e);
     double n = (double)t->count;
     out->mean = s.sum / n;
     out->std = sqrt(fmax(s.squares / n - out->mean * out->mean, 0));

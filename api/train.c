@@ -30,7 +30,7 @@ _Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)
 static bg_settings settings_of(const bgpt_train *t)
 {
     return (bg_settings){
-        .config = api_config(&t->config), .classify = t->classify != 0, .batch = t->batch, .accumulate = t->accumulate,
+        .config = bg_api_config(&t->config), .classify = t->classify != 0, .batch = t->batch, .accumulate = t->accumulate,
         .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0,
         .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
@@ -41,10 +41,10 @@ static bg_settings settings_of(const bgpt_train *t)
 bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_error *err)
 {
     relay ctx = { t };
-    api_sys hooks;
+    bg_api_sys hooks;
     bg_error e;
-    const bg_sys *sys = api_sys_open(&hooks, opt);
-    const bg_machine_options machine = api_machine(opt, sys);
+    const bg_sys *sys = bg_api_sys_open(&hooks, opt);
+    const bg_machine_options machine = bg_api_machine(opt, sys);
     const bg_train run = {
         .settings = settings_of(t), .data = t->data.paths, .data_count = t->data.count,
         .validation = t->validation.paths, .validation_count = t->validation.count,
@@ -52,5 +52,5 @@ bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_er
         .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
         .progress = progress, .notice = notice, .ctx = &ctx,
     };
-    return api_return(err, bg_train_run(&run, &machine, &e), &e);
+    return bg_api_return(err, bg_train_run(&run, &machine, &e), &e);
 }

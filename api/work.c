@@ -12,7 +12,7 @@
 static void relay_score(void *ctx, const bg_score *s)
 {
     const bgpt_eval *e = ctx;
-    const bgpt_score out = api_public_score(s);
+    const bgpt_score out = bg_api_public_score(s);
     if (e->file)
         e->file(e->ctx, &out);
 }
@@ -34,7 +34,7 @@ static bg_status evaluate(bgpt_model *m, const bgpt_eval *e, bg_totals *out, bg_
         return bg_fail(err, BG_ERR_FORMAT, "%s: is a classifier without names of its classes, so files cannot be judged", m->path);
     bg_dataset data = { 0 };
     bg_evaluator v = { 0 };
-    BG_TRY(api_reserve(m, m->batch, err));
+    BG_TRY(bg_api_reserve(m, m->batch, err));
     BG_TRY(bg_dataset_open(&data, m->sys, e->data.paths, e->data.count, &o, err));
     bg_status s = bg_evaluator_open(&v, m->model, &data, m->batch, err);
     const bg_evaluation how = { .file = relay_score, .stop = relay_stop, .ctx = (void *)(uintptr_t)e };
@@ -54,10 +54,10 @@ bgpt_status bgpt_evaluate(bgpt_model *m, const bgpt_eval *e, bgpt_score *total, 
         memset(confusion, 0, (size_t)classes * classes * sizeof *confusion);
     bg_status s = evaluate(m, e, &out, &why);
     if (s == BG_OK && total)
-        *total = api_public_score(&out.score);
+        *total = bg_api_public_score(&out.score);
     if (s == BG_OK && accuracy)
         *accuracy = out.accuracy;
-    return api_return(err, s, &why);
+    return bg_api_return(err, s, &why);
 }
 
 /* --- generation ----------------------------------------------------------------------- */
@@ -70,7 +70,7 @@ static void give_results(bgpt_request *to, const bg_request *from)
 {
     to->made = from->made;
     to->end = (bgpt_end)from->end;
-    api_return(&to->error, from->status, &from->error);
+    bg_api_return(&to->error, from->status, &from->error);
     to->status = (bgpt_status)from->status;
 }
 
@@ -99,7 +99,7 @@ static bg_status generate(bgpt_model *m, bgpt_request *requests, size_t count, c
 bgpt_status bgpt_generate(bgpt_model *m, bgpt_request *requests, size_t count, const bgpt_sampling *s, bgpt_error *err)
 {
     bg_error e;
-    return api_return(err, generate(m, requests, count, s, &e), &e);
+    return bg_api_return(err, generate(m, requests, count, s, &e), &e);
 }
 
 /* --- classification --------------------------------------------------------------------- */
@@ -107,8 +107,8 @@ bgpt_status bgpt_generate(bgpt_model *m, bgpt_request *requests, size_t count, c
 bgpt_status bgpt_classify(bgpt_model *m, const uint8_t *data, size_t size, const char *extension, float *logits, int *cut, bgpt_error *err)
 {
     bg_error e;
-    bg_status s = api_reserve(m, 1, &e);
+    bg_status s = bg_api_reserve(m, 1, &e);
     if (s == BG_OK)
         s = bg_classify(m->model, data, size, extension, logits, cut, &e);
-    return api_return(err, s, &e);
+    return bg_api_return(err, s, &e);
 }

@@ -9,20 +9,20 @@
 set -eu
 cd "${1:-$(dirname "$0")/..}"
 
-find base data ops model run api cli serve cpu examples include \( -name '*.[ch]' -o -name '*.inl' \) 2>/dev/null | LC_ALL=C sort |
+find base simcpu data ops model run api cli serve examples include \( -name '*.[ch]' -o -name '*.inl' \) 2>/dev/null | LC_ALL=C sort |
 LC_ALL=C xargs awk '
     # layer -> folders it may include; a longer folder name wins over a shorter one
     BEGIN {
         may["base"] = "base"
+        may["simcpu"] = "base simcpu"
         may["data"] = "base data"
         may["ops"] = "base ops"
         may["model"] = "base data ops model"
         may["run"] = "base data ops model run"
-        may["api"] = "base data ops model run api include"
+        may["api"] = "base simcpu data ops model run api include"
         # programs know the library by its public header only
         may["cli"] = "cli include"
         may["serve"] = "serve include"
-        may["cpu"] = "cpu include"
         may["examples"] = "include"
         may["include"] = ""
         # libraries from outside: each in one room, so that it can be replaced

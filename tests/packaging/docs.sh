@@ -18,7 +18,7 @@ for document in README.md CHANGELOG.md docs/*.md examples/tunes/README.md; do
 done >"$list"
 
 # Paths of this tree: known folders first, then anything without blanks.
-grep -E '	(base|data|ops|model|run|api|cli|cpu|include|tests|fuzz|bench|docs|scripts|cmake|examples)/[A-Za-z0-9_./*-]*$' "$list" |
+grep -E '	(base|simcpu|data|ops|model|run|api|cli|include|tests|fuzz|bench|docs|scripts|cmake|examples)/[A-Za-z0-9_./*-]*$' "$list" |
     while IFS='	' read -r place path; do
         # NAME stands for any name
         ls -d $(echo "$path" | sed 's/NAME/*/') >/dev/null 2>&1 || echo "$place: there is no $path"
@@ -26,7 +26,7 @@ grep -E '	(base|data|ops|model|run|api|cli|cpu|include|tests|fuzz|bench|docs|scr
 # Functions and types of ours.
 grep -E '	(bg|bgpt)_[a-z0-9_]+$' "$list" |
     while IFS='	' read -r place name; do
-        grep -rqwF --include='*.[ch]' -e "$name" base data ops model run api include || echo "$place: the code has no $name"
+        grep -rqwF --include='*.[ch]' -e "$name" base simcpu data ops model run api include || echo "$place: the code has no $name"
     done >>"$list.missing"
 if [ -s "$list.missing" ]; then
     cat "$list.missing"
