@@ -18,6 +18,12 @@ static int progress(void *ctx, const bg_progress *p)
     return t->progress ? t->progress(t->ctx, &out) : 0;
 }
 
+static int stop(void *ctx)
+{
+    const bgpt_train *t = ((const relay *)ctx)->t;
+    return t->stop ? t->stop(t->ctx) : 0;
+}
+
 static void notice(void *ctx, const char *sentence)
 {
     const bgpt_train *t = ((const relay *)ctx)->t;
@@ -50,7 +56,7 @@ bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_er
         .validation = t->validation.paths, .validation_count = t->validation.count,
         .pairs = t->data.pairs, .out = t->out, .init = t->init, .resume = t->resume, .overwrite = t->overwrite,
         .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
-        .progress = progress, .notice = notice, .ctx = &ctx,
+        .progress = progress, .stop = stop, .notice = notice, .ctx = &ctx,
     };
     return bg_api_return(err, bg_train_run(&run, &machine, &e), &e);
 }

@@ -10,7 +10,9 @@
 
 const command *const commands[] = {
     &command_train,  &command_eval,   &command_generate, &command_convert, &command_classify,
-    &command_info,   &command_import, &command_export,   &command_version, NULL,
+    &command_info,   &command_import, &command_export,
+    &command_cpu_generate, &command_cpu_run, &command_cpu_assemble, &command_cpu_translate, &command_cpu_trace, &command_cpu_evaluate,
+    &command_version, NULL,
 };
 
 /* The command that argv[1..] begins with, of one or two words; *words is how
@@ -34,8 +36,24 @@ static const char *command_name(const void *ctx, size_t i)
     return commands[i] != NULL ? commands[i]->name : NULL;
 }
 
+/* "bgpt cpu": the first word of commands of two.  Lists the second ones;
+ * false when there are none. */
+static bool second_words(const char *word, char *list, size_t size)
+{
+    size_t length = strlen(word), used = 0;
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, word, length) == 0 && name[length] == ' ' && used < size)
+            used += (size_t)snprintf(list + used, size - used, "%s%s", used ? ", " : "", name + length + 1);
+    }
+    return used > 0;
+}
+
 static int unknown_command(const char *word)
 {
+    char list[128];
+    if (second_words(word, list, sizeof list))
+        return usage_error("%s needs one of these behind it: %s (bgpt %s WORD -h explains one)", word, list, word);
     const char *guess = nearest(word, command_name, NULL);
     if (guess != NULL)
         return usage_error("%s: no such command; did you mean bgpt %s?", word, guess);

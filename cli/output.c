@@ -46,10 +46,15 @@ bool output_quiet(void)
 }
 
 /* NO_COLOR (no-color.org): any value but the empty one means none. */
-static bool colour(void)
+static bool colour(int fd)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    return (no == NULL || *no == '\0') && term != NULL && strcmp(term, "dumb") != 0 && isatty(STDERR_FILENO);
+    return (no == NULL || *no == '\0') && term != NULL && strcmp(term, "dumb") != 0 && isatty(fd);
+}
+
+bool out_colour(void)
+{
+    return colour(STDOUT_FILENO);
 }
 
 static void check_write(bool ok)
@@ -71,7 +76,7 @@ static void say(bool is_error, const char *format, va_list ap)
     check_write(fflush(stdout) == 0); /* where both streams meet, they keep their order */
     progress_clear();
     if (is_error)
-        fprintf(stderr, colour() ? "\033[31mbgpt:\033[0m %s\n" : "bgpt: %s\n", text);
+        fprintf(stderr, colour(STDERR_FILENO) ? "\033[31mbgpt:\033[0m %s\n" : "bgpt: %s\n", text);
     else
         fprintf(stderr, "%s\n", text);
     fflush(stderr);

@@ -31,6 +31,8 @@ void notice_hook(void *ctx, const char *sentence);
 
 /* Text and bytes to standard output; what went wrong is told by out_finish. */
 void out(const char *format, ...) PRINTF_LIKE(1, 2);
+/* May `out` be given colours? */
+bool out_colour(void);
 /* Written at once, for streaming; false once writing has failed. */
 bool out_bytes(const void *data, size_t size);
 /* One object, keys sorted, numbers in full precision; takes the reference. */

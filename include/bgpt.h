@@ -184,6 +184,9 @@ typedef struct bgpt_train {
     const char *const *metadata; /* key, value, key, value, ..., NULL: stored in the model (licence, ...) */
     /* Called after every step and evaluation; not 0: finish, save, return BGPT_ERR_INTERRUPTED. */
     int (*progress)(void *ctx, const bgpt_progress *p);
+    /* Asked between the batches of an evaluation, which may be long; may be NULL.  Not 0: as above, and the resumed
+     * run makes the evaluation up. */
+    int (*stop)(void *ctx);
     /* One-sentence notices: files left out, a fallback to an older checkpoint. */
     void (*notice)(void *ctx, const char *sentence);
     void *ctx;
@@ -278,6 +281,55 @@ BGPT_API bgpt_status bgpt_read_file(const char *path, uint64_t limit, uint8_t **
 BGPT_API void bgpt_free_data(uint8_t *data, const bgpt_options *opt);
 /* Expand paths (files, folders, @lists) to files, sorted; call file for each. */
 BGPT_API bgpt_status bgpt_list_files(const bgpt_data *d, void (*file)(void *ctx, const char *path), void *ctx, const bgpt_options *opt, bgpt_error *err);
+
+/* --- the simulated processor ------------------------------------------------------------ */
+/* The small machine whose states models can learn to predict: memory of 256 instructions of 4
+ * bytes; a state is PC, ACC, IR (4 bytes), registers A to J.  A state file is the memory,
+ * the state at start, then the state after each fetch until HLT.  `name` stands in the sentences. */
+enum { BGPT_CPU_MEMORY = 1024, BGPT_CPU_STATE = 16, BGPT_CPU_FILE = 1024 + 257 * 16, BGPT_CPU_TEXT = 32 };
+
+/* Assembly ("ADD A B C" a line; ".start ACC=5 A=1"; comments from ';' or '#' on) to memory and the
+ * state at start. */
+BGPT_API bgpt_status bgpt_cpu_assemble(const char *text, size_t size, const char *name, uint8_t image[1024 + 16], bgpt_error *err);
+/* One instruction as assembly: 1; or 0 and its bytes behind a "?" when the machine does not know it. */
+BGPT_API int bgpt_cpu_instruction(const uint8_t code[4], char text[BGPT_CPU_TEXT]);
+/* Run from the memory and first state of `data` (all 0 when there is none; later ones are not looked at)
+ * to HLT: the whole state file. */
+BGPT_API bgpt_status bgpt_cpu_run(const uint8_t *data, size_t size, const char *name, uint8_t file[BGPT_CPU_FILE], size_t *file_size, bgpt_error *err);
+
+/* A state file as text: a table of its states; assembly with the table as comments, which can be
+ * assembled again; or the layout of the published translator.  Released with bgpt_free_data(). */
+typedef enum bgpt_cpu_style { BGPT_CPU_TABLE = 0, BGPT_CPU_LISTING, BGPT_CPU_REFERENCE } bgpt_cpu_style;
+BGPT_API bgpt_status bgpt_cpu_translate(const uint8_t *data, size_t size, const char *name, bgpt_cpu_style style, uint8_t **text, size_t *text_size,
+                                        const bgpt_options *opt, bgpt_error *err);
+
+typedef enum bgpt_cpu_verdict { BGPT_CPU_EXACT = 0, BGPT_CPU_WRONG, BGPT_CPU_MISSING, BGPT_CPU_SURPLUS } bgpt_cpu_verdict;
+
+/* Sums over state files measured against the machine.  Bytes and states are those behind the start; what a
+ * file lacks is wrong, states beyond HLT make it inexact.  trivial_right: bytes right by the rule "next PC,
+ * the instruction there, nothing else changed", from each true state. */
+typedef struct bgpt_cpu_score {
+    uint64_t files, files_right, states, states_right, bytes, bytes_right, trivial_right;
+    /* of the file last added */
+    bgpt_cpu_verdict verdict;
+    uint64_t step; /* the first that is not right; the start is step 0 */
+    uint8_t expected[16], found[16];
+} bgpt_cpu_score;
+/* Adds one file to *sum; on failure nothing is added. */
+BGPT_API bgpt_status bgpt_cpu_evaluate(bgpt_cpu_score *sum, const uint8_t *data, size_t size, const char *name, bgpt_error *err);
+
+/* Random programs with their states, as in the paper, as files out/train/MD5.bin and out/test/MD5.bin.  The same files
+ * for any number of threads; the same test files beside any number of training files.  With more than one
+ * thread the file hooks are called from all of them. */
+typedef struct bgpt_cpu_folder {
+    const char *out;
+    uint64_t seed, train, test; /* files of each */
+    uint32_t min, max;          /* instructions, HLT counted, 1 to 256; 0: 1 and 255 */
+    int overwrite;              /* `out` need not be empty */
+    int (*progress)(void *ctx, uint64_t done); /* now and then; not 0: stop, BGPT_ERR_INTERRUPTED; may be NULL */
+    void *ctx;
+} bgpt_cpu_folder;
+BGPT_API bgpt_status bgpt_cpu_generate(const bgpt_cpu_folder *f, const bgpt_options *opt, bgpt_error *err);
 
 #ifdef __cplusplus
 }

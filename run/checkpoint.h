@@ -15,6 +15,8 @@ typedef struct bg_state {
     double bytes;       /* content bytes with loss that were trained on */
     double seconds;     /* used so far: the one field that two equal runs differ in */
     double best;        /* smallest validation loss; NaN before the first evaluation */
+    uint64_t pending;   /* 1: the last step still lacks its evaluation and its line in the log ... */
+    double loss, lr, grad_norm; /* ... which these figures of the last step are for */
 } bg_state;
 
 /* Write (aside, fsynced, renamed, re-read) the checkpoint of st->step; then

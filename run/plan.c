@@ -70,10 +70,12 @@ static bg_status find_recipe(bg_trainer *r, const bg_train *t, bg_error *err)
 {
     bg_error why = { BG_OK, "" };
     size_t size;
+    uint8_t *text = NULL;
     char *path = bg_folder_path(r->sys, t->out, "config.json");
     if (!path)
         return bg_fail_path(err, t->out);
-    bg_status s = bg_exists(r->sys, path) ? bg_read_file(r->sys, path, 1u << 26, (uint8_t **)&r->recipe_text, &size, &why) : BG_OK;
+    bg_status s = bg_exists(r->sys, path) ? bg_read_file(r->sys, path, 1u << 26, &text, &size, &why) : BG_OK;
+    r->recipe_text = (char *)text;
     if (s == BG_OK && r->recipe_text)
         s = bg_recipe_read(&r->recipe, r->recipe_text, size, path, &why);
     bg_free(r->sys, path);

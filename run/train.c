@@ -109,6 +109,9 @@ static bg_status step(bg_trainer *r, step_facts *f, bg_error *err)
     bg_optimizer_update(&r->optimizer, settings(r), f->lr, f->norm, r->state.step + 1);
     r->state.step++;
     r->state.bytes += f->bytes;
+    r->state.loss = f->loss;
+    r->state.lr = f->lr;
+    r->state.grad_norm = f->norm;
     return BG_OK;
 }
 
@@ -132,7 +135,7 @@ static int evaluation_due(const bg_trainer *r, double share)
 
 static bg_status evaluate(bg_trainer *r, bg_progress *p, bg_error *err)
 {
-    const bg_evaluation how = { .limit = settings(r)->val_limit };
+    const bg_evaluation how = { .stop = r->t->stop, .ctx = r->t->ctx, .limit = settings(r)->val_limit };
     bg_totals out = { .confusion = NULL };
     bg_error why;
     bg_status s = bg_evaluator_run(&r->evaluator, &how, &out, &why);
@@ -193,21 +196,37 @@ static int save_due(const bg_trainer *r)
     return is_over(r) || (every > 0 && bg_clock() - r->saved_at >= every);
 }
 
-/* A step, then its evaluation, its line in the log, its checkpoint, where they are due. */
-static bg_status advance(bg_trainer *r, bg_progress *p, bg_error *err)
+/* One update, and whether it is to be followed by an evaluation. */
+static bg_status update(bg_trainer *r, bg_error *err)
 {
     step_facts f;
     double before = bg_clock(), share = time_share(r);
-    memset(p, 0, sizeof *p);
     BG_TRY(step(r, &f, err));
     measure(r, f.bytes, bg_clock() - before);
     r->state.seconds = elapsed(r);
-    p->loss = f.loss;
-    p->lr = f.lr;
-    p->grad_norm = f.norm;
-    p->val_accuracy = NAN;
-    if (evaluation_due(r, share))
-        BG_TRY(evaluate(r, p, err));
+    r->state.pending = (uint64_t)evaluation_due(r, share);
+    return BG_OK;
+}
+
+/* The evaluation of the last step.  Where it is interrupted, it stays
+ * pending in the checkpoint that follows, and the resumed run makes it up. */
+static bg_status catch_up(bg_trainer *r, bg_progress *p, bg_error *err)
+{
+    if (!r->state.pending)
+        return BG_OK;
+    BG_TRY(evaluate(r, p, err));
+    r->state.pending = 0;
+    r->saved_step = UINT64_MAX; /* a checkpoint of this step, if there is one, stands before the evaluation */
+    return BG_OK;
+}
+
+/* A step, then its evaluation, its line in the log, its checkpoint, where they are due. */
+static bg_status advance(bg_trainer *r, bg_progress *p, bg_error *err)
+{
+    if (!r->state.pending)
+        BG_TRY(update(r, err));
+    *p = (bg_progress){ .loss = r->state.loss, .lr = r->state.lr, .grad_norm = r->state.grad_norm, .val_accuracy = NAN };
+    BG_TRY(catch_up(r, p, err));
     estimate(r, p);
     BG_TRY(write_log(r, p, err));
     if (save_due(r)) {
@@ -228,11 +247,14 @@ static bg_status stop_early(bg_trainer *r, bg_error *err)
 static bg_status loop(bg_trainer *r, bg_error *err)
 {
     bg_progress p;
-    if (is_over(r))
+    if (is_over(r) && !r->state.pending)
         bg_notify(r->t->notice, r->t->ctx, "the run in %s is finished (%llu steps), so there is nothing left to train", r->t->out,
                   (unsigned long long)r->state.step);
-    while (!is_over(r)) {
-        BG_TRY(advance(r, &p, err));
+    while (!is_over(r) || r->state.pending) {
+        bg_status s = advance(r, &p, err);
+        if (s == BG_ERR_INTERRUPTED)
+            return stop_early(r, err);
+        BG_TRY(s);
         int stop = r->t->progress && r->t->progress(r->t->ctx, &p) != 0;
         if (stop && !is_over(r))
             return stop_early(r, err);

@@ -30,6 +30,7 @@ typedef struct bg_train {
     const char *const *metadata; /* key, value, ..., NULL; may be NULL */
     const char *version;      /* of the library, stored in models; or NULL */
     int (*progress)(void *ctx, const bg_progress *p);
+    int (*stop)(void *ctx);   /* between the batches of an evaluation; may be NULL */
     bg_notice *notice;
     void *ctx;
 } bg_train;

@@ -8,7 +8,8 @@
 
 enum { HLT, CLR, INC, DEC, SHL, SHR, ROL, ROR, NOT, PUSH, POP, LOADI, SWAP, ADD, SUB, MUL, DIV, AND, OR, XOR, MOV };
 
-_Static_assert(HLT == BG_SIM_HLT && LOADI == BG_SIM_LOADI && MOV == BG_SIM_MOV && MOV + 1 == BG_SIM_OPS, "opcodes as in the header");
+_Static_assert((int)HLT == BG_SIM_HLT && (int)LOADI == BG_SIM_LOADI && (int)MOV == BG_SIM_MOV && (int)MOV + 1 == BG_SIM_OPS,
+               "opcodes as in the header");
 
 const bg_sim_op bg_sim_ops[BG_SIM_OPS] = {
     { "HLT", 0, 0 }, { "CLR", 0, 1 }, { "INC", 0, 1 }, { "DEC", 0, 1 }, { "SHL", 0, 1 },   { "SHR", 0, 1 },  { "ROL", 0, 1 },

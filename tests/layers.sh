@@ -14,7 +14,7 @@ LC_ALL=C xargs awk '
     # layer -> folders it may include; a longer folder name wins over a shorter one
     BEGIN {
         may["base"] = "base"
-        may["simcpu"] = "base simcpu"
+        may["simcpu"] = "base simcpu" # the simulated machine of the CPU task
         may["data"] = "base data"
         may["ops"] = "base ops"
         may["model"] = "base data ops model"

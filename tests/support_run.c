@@ -58,6 +58,13 @@ static int progress(void *ctx, const bgpt_progress *p)
     run_setup *r = ctx;
     r->steps_seen++;
     r->last_loss = p->loss;
+    r->last_bytes = p->bytes;
+    if (p->evaluated)
+        r->last_val = p->val_loss;
+    if (p->best) {
+        r->best_val = p->val_loss;
+        r->best_step = p->step;
+    }
     if (r->count) {
         const uint64_t now = r->count->calls[FAULT_ALLOC];
         if (r->count_from_here && !p->evaluated && !p->saved) {
@@ -70,6 +77,12 @@ static int progress(void *ctx, const bgpt_progress *p)
     if (r->remove && p->step == 3)
         unlink(r->remove);
     return r->stop_at && p->step >= r->stop_at;
+}
+
+static int stop(void *ctx)
+{
+    run_setup *r = ctx;
+    return ++r->polls == r->stop_at_poll;
 }
 
 static int no_fsync(void *ctx, int fd) { return 0; }
@@ -89,7 +102,7 @@ void run_prepare(run_setup *r, const char *folder, const char *out)
         .data = { .paths = r->data, .count = 1 }, .out = r->paths[2],
         .config = { .hidden = 64, .patch_layers = 1, .byte_layers = 1, .patches = 16, .patch_size = 8 },
         .steps = 6, .batch = 2, .lr = 1e-3, .save_every = -1, .seed = 7,
-        .progress = progress, .notice = notice, .ctx = r,
+        .progress = progress, .stop = stop, .notice = notice, .ctx = r,
     };
 }
 
@@ -110,7 +123,7 @@ int run_train(run_setup *r, bgpt_status wanted, bgpt_error *err)
     bgpt_error *e = err ? err : &own;
     e->text[0] = 0;
     r->notices[0] = 0;
-    r->steps_seen = 0;
+    r->steps_seen = r->polls = 0;
     r->train.ctx = r;
     bgpt_status s = bgpt_train_run(&r->train, &r->options, e);
     if (s != wanted || (s != BGPT_OK && (!e->text[0] || e->code != s))) {

@@ -20,9 +20,12 @@ typedef struct run_setup {
     char paths[3][512];
     char notices[4096];  /* all notices, a line each */
     uint64_t stop_at;    /* interrupt after this step; 0: never */
+    uint64_t stop_at_poll; /* say stop when an evaluation asks for this time, from 1; 0: never */
+    uint64_t polls;
     const char *remove;  /* not NULL: this file is removed after step 3 */
     uint64_t steps_seen;
-    double last_loss;
+    double last_loss, last_bytes, last_val, best_val; /* best_val and best_step live on over a resume */
+    uint64_t best_step;
     fault_sys *count;    /* not NULL: the allocations of steps without evaluation and checkpoint are counted */
     uint64_t counted, steps_counted, calls_before;
     int count_from_here;

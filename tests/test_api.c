@@ -11,6 +11,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "data/dataset.h"
+#include "model/file.h"
+#include "run/machine.h"
+#include "tests/support_check.h"
 #include "tests/support_run.h"
 
 #define API_OK(call, err)                                                      \
@@ -251,6 +255,39 @@ static void test_evaluate(void **state)
     }
 }
 
+/* The sums over a long file's windows, made here one window at a time. */
+static void test_evaluate_windows(void **state)
+{
+    const bg_machine_options options = { .threads = 1, .fp32 = 1 };
+    const bg_config shape = { 64, 1, 1, 64, 16, 8, 0 };
+    const char *path = in("data/long.abc");
+    const bg_dataset_options how = { .P = 8, .N = 16 };
+    scores list;
+    bg_machine machine;
+    bg_model *m;
+    bg_dataset data;
+    bg_batch batch;
+    bg_error err;
+    double want = 0, nats = 0;
+    CHECK_OK(bg_machine_open(&machine, &options, &shape, &err), err);
+    CHECK_OK(bg_model_load(&m, model_path, machine.be, 0, NULL, &err), err);
+    CHECK_OK(bg_model_reserve(m, 16, 1, 0, &err), err);
+    CHECK_OK(bg_dataset_open(&data, bg_sys_default(), &path, 1, &how, &err), err);
+    CHECK_OK(bg_batch_open(&batch, bg_sys_default(), 8, 1, 16, &err), err);
+    assert_int_equal(bg_item_windows(&data, 0), 8);
+    for (uint32_t w = 0; w < 8; w++, want += nats) {
+        bg_batch_clear(&batch);
+        CHECK_OK(bg_dataset_add_window(&data, &batch, 0, w, &err), err);
+        bg_model_eval(m, &batch, &nats);
+    }
+    bg_batch_close(&batch);
+    bg_dataset_close(&data);
+    bg_model_close(m);
+    bg_machine_close(&machine);
+    evaluate(model_path, "data/long.abc", NULL, &plain, &list);
+    assert_true(list.n == 1 && list.s[0].nats == want);
+}
+
 static void test_evaluate_pairs(void **state)
 {
     scores list;
@@ -452,7 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_version_and_codes), TEST(test_machine), TEST(test_sizes), TEST(test_info), TEST(test_open_wrong),
-        TEST(test_files), TEST(test_evaluate), TEST(test_evaluate_pairs), TEST(test_evaluate_stopped),
+        TEST(test_files), TEST(test_evaluate), TEST(test_evaluate_windows), TEST(test_evaluate_pairs), TEST(test_evaluate_stopped),
         TEST(test_classifier), TEST(test_batched_is_single), TEST(test_ends), TEST(test_streams_differ),
         TEST(test_generate_nothing),
     };

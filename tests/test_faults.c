@@ -73,6 +73,7 @@ static bgpt_status job_open(const bgpt_options *opt, bgpt_error *err)
 static void prepare_faulty(run_setup *r, const char *out)
 {
     prepare_small(r, out);
+    snprintf(r->paths[1], sizeof r->paths[1], "%s/short", folder);
     r->train.validation = (bgpt_data){ .paths = r->validation, .count = 1 };
     r->train.overwrite = 1;
     r->train.steps = 3;

@@ -1,7 +1,9 @@
 /* Agreement with the published Python code: the fixtures hold weights, files,
  * losses, features, logits, gradients, optimiser trajectories and generated
  * bytes that it wrote in float64.  Every instruction-set level of the machine
- * is compared; a level or fixture that is missing is a counted skip. */
+ * is compared; a level or fixture that is missing is a counted skip.
+ * BGPT_TEST_FILTER=PATTERN runs the tests whose names match: "*, micro, *" is
+ * what a slow machine has time for. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -578,5 +580,6 @@ int main(void)
                 tests[n] = (struct CMUnitTest){ names[n], checks[k].run, NULL, NULL, c };
             }
         }
+    cmocka_set_test_filter(getenv("BGPT_TEST_FILTER"));
     return _cmocka_run_group_tests("reference", tests, n, NULL, NULL);
 }

@@ -67,6 +67,29 @@ static void test_interrupted(void **state)
     }
 }
 
+/* Stopped in the middle of each evaluation, the last one included: nothing
+ * but the evaluation is made up, and the log has its line. */
+static void test_interrupted_evaluation(void **state)
+{
+    char out[32];
+    run_setup r;
+    train_whole();
+    for (unsigned poll = 1; poll <= 4; poll++) {
+        snprintf(out, sizeof out, "poll%u", poll);
+        run_prepare_long(&r, folder, out);
+        r.stop_at_poll = 3 * poll - 1; /* an evaluation has three batches */
+        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+        assert_int_equal(r.steps_seen, 3 * poll - 1);
+        r.stop_at_poll = 1; /* and once more at once */
+        r.train.resume = 1;
+        assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+        assert_int_equal(r.steps_seen, 0);
+        r.stop_at_poll = 0;
+        resume_and_compare(&r, out);
+        assert_int_equal(r.steps_seen, 12 - (3 * poll - 1));
+    }
+}
+
 /* Stopped after every single step. */
 static void test_interrupted_always(void **state)
 {
@@ -163,6 +186,27 @@ static void test_damaged_checkpoint(void **state)
         snprintf(out, sizeof out, "cut%zu", i);
         check_damaged(run_cut, cuts[i], out);
     }
+}
+
+/* With a rate this high the best model is not the last one, and whoever
+ * forgot what the best loss was would replace it. */
+static void test_best_is_remembered(void **state)
+{
+    char straight[512];
+    run_setup r;
+    for (int stopped = 0; stopped < 2; stopped++) {
+        run_prepare_long(&r, folder, stopped ? "best-stopped" : "best");
+        r.train.lr = 0.03;
+        r.train.eval_every = 1;
+        r.stop_at = stopped ? 10 : 0;
+        assert_true(run_train(&r, stopped ? BGPT_ERR_INTERRUPTED : BGPT_OK, NULL));
+    }
+    r.stop_at = 0;
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(r.best_step > 0 && r.last_val > r.best_val); /* else this shows nothing */
+    snprintf(straight, sizeof straight, "%s", in("best"));
+    assert_true(run_same_run(straight, in("best-stopped"), 12));
 }
 
 static void test_finished(void **state)
@@ -312,9 +356,9 @@ static void test_vanished_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_interrupted), TEST(test_interrupted_always), TEST(test_killed),
+        TEST(test_interrupted), TEST(test_interrupted_evaluation), TEST(test_interrupted_always), TEST(test_killed),
         TEST(test_killed_before_the_first_checkpoint), TEST(test_config_lost), TEST(test_damaged_checkpoint),
-        TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
+        TEST(test_best_is_remembered), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
         TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused),
         TEST(test_vanished_file),
     };

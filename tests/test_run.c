@@ -234,6 +234,43 @@ static void test_reference_run(void **state)
 
 /* --- runs --------------------------------------------------------------------------------------- */
 
+/* An epoch is every file once, however it is cut into batches. */
+static void test_epoch(void **state)
+{
+    static const uint32_t batch[] = { 1, 2, 4, 1, 2 }, accumulate[] = { 1, 1, 1, 4, 2 };
+    char out[32];
+    run_setup r;
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(out, sizeof out, "epoch%zu", i);
+        run_prepare(&r, folder, out);
+        snprintf(r.paths[0], sizeof r.paths[0], "%s/pairs", folder);
+        r.train.steps = 0;
+        r.train.epochs = 3;
+        r.train.batch = batch[i];
+        r.train.accumulate = accumulate[i];
+        assert_true(run_train(&r, BGPT_OK, NULL));
+        assert_int_equal(r.steps_seen, 12 / (batch[i] * accumulate[i]));
+        assert_true(r.last_bytes == 3 * (16 + 16 + 15 + 15));
+    }
+}
+
+/* With one file and weights that hardly move, only dropout makes steps differ. */
+static void test_dropout_differs_by_step(void **state)
+{
+    double loss[16], rate[16];
+    run_setup r;
+    for (int dropout = 0; dropout < 2; dropout++) {
+        run_prepare(&r, folder, dropout ? "dropout" : "no-dropout");
+        snprintf(r.paths[0], sizeof r.paths[0], "%s/pairs/t.aa", folder);
+        r.train.dropout = dropout * 0.5;
+        r.train.lr = 1e-30;
+        assert_true(run_train(&r, BGPT_OK, NULL));
+        const size_t n = read_losses(dropout ? in("dropout/log.jsonl") : in("no-dropout/log.jsonl"), loss, rate, 16);
+        for (size_t i = 1; i < n; i++)
+            assert_true((loss[i] != loss[i - 1]) == dropout);
+    }
+}
+
 static void test_divergence(void **state)
 {
     run_setup r;
@@ -276,7 +313,7 @@ static void test_time_limit(void **state)
     run_prepare(&r, folder, "timed");
     r.train.validation = (bgpt_data){ .paths = r.validation, .count = 1 };
     r.train.steps = 0;
-    r.train.seconds = 0.3;
+    r.train.seconds = 1.5; /* long enough for two steps under an emulator */
     assert_true(run_train(&r, BGPT_OK, NULL));
     assert_true(r.steps_seen > 1);
     r.train.resume = 1; /* the time counts for a resumed run, so nothing is left of it */
@@ -363,7 +400,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_schedule_reference), TEST(test_schedule_other), TEST(test_defaults), TEST(test_steps),
         TEST(test_recipe_round_trip), TEST(test_recipe_wrong), TEST(test_checksum), TEST(test_reference_run),
-        TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_bad_wishes),
+        TEST(test_epoch), TEST(test_dropout_differs_by_step), TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_bad_wishes),
         TEST(test_pairs_and_init), TEST(test_classifier_and_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

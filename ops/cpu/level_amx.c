@@ -1,7 +1,8 @@
 /* The AMX level: bf16 products on the processor's tile registers, the rest
  * with vectors of sixteen floats.  Refuses to be reached on other machines
  * (cpu.c asks bg_isa_present first). */
-#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__)
+/* gcc and clang spell the first two differently. */
+#if (defined(__AMX_TILE__) || defined(__AMXTILE__)) && (defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BF16__)
 #define BG_TILE_HARDWARE
 #define VW 16
 #define TILE_NV 4

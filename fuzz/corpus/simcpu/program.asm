@@ -1,0 +1,9 @@
+; A = 200 + 100
+.start ACC=1 A=200, B=100
+ADD A B
+LOADI 7
+MUL A
+SWAP A B
+.byte 20 1 2 0
+ADD A B C
+HLT
