@@ -57,7 +57,7 @@ static bg_status check_options(const bg_dataset_options *o, bg_error *err)
 static bg_status list_files(bg_dataset *d, const char *const *paths, size_t count, bg_error *err)
 {
     bg_list l;
-    BG_TRY(bg_list_open(&l, d->sys, paths, count, err));
+    BG_TRY(bg_list_open(&l, d->sys, paths, count, d->options.exclude, err));
     d->files = l.files;
     d->file_count = l.count;
     if (l.skipped > 0)

@@ -30,6 +30,7 @@ typedef struct bg_dataset_options {
     int labelled;             /* make labels: from `labels` when not NULL (a name it lacks is BG_ERR_FORMAT
                                  naming the file), else a new map */
     const bg_labels *labels;
+    const char *exclude;      /* NULL, or a folder that a walk leaves out: the run's own, below its data */
     int loss_target;          /* pairs: only the target file's patches carry loss, from the one behind its
                                  start patch on (a conversion is given that) */
     void (*notice)(void *ctx, const char *sentence); /* NULL or: files left out, with counts */

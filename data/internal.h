@@ -15,10 +15,13 @@ typedef struct bg_list {
     size_t count, capacity;
     uint64_t skipped;   /* entries of folders that are neither file nor folder */
     char *skipped_path; /* the first of them */
+    int excludes;         /* there is a folder that is not walked, ... */
+    bg_file_stat exclude; /* ... this one */
 } bg_list;
 
 /* On failure nothing is left to be freed. */
-bg_status bg_list_open(bg_list *l, const bg_sys *sys, const char *const *paths, size_t count, bg_error *err);
+/* exclude: NULL, or a folder to be left out of walks (it need not exist). */
+bg_status bg_list_open(bg_list *l, const bg_sys *sys, const char *const *paths, size_t count, const char *exclude, bg_error *err);
 void bg_list_close(bg_list *l);
 void bg_sources_free(const bg_sys *sys, bg_source *files, size_t count);
 

@@ -3,6 +3,8 @@
  * cannot learn or be scored on a class it has no output for. */
 #include "data/internal.h"
 
+#include "base/json.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +55,12 @@ static entry *name_files(const bg_dataset *d, bg_error *err)
     return e;
 }
 
+/* A model stores its labels as JSON, which is UTF-8. */
 static bg_status copy_name(bg_dataset *d, const char *name, bg_error *err)
 {
+    for (size_t at = 0, step; name[at]; at += step)
+        if ((step = bg_utf8_length(name + at, strlen(name + at))) == 0)
+            return bg_fail(err, BG_ERR_FORMAT, "the label %s is not UTF-8, so a model could not store it", name);
     char *copy = bg_strdup(d->sys, name);
     if (!copy)
         return bg_fail_memory(err, "the labels", strlen(name) + 1);

@@ -101,6 +101,10 @@ static bg_status visit_entry(walk *w, char *path, bg_error *err)
     }
     if (known && s.kind == BG_FILE_REGULAR)
         return add_file(w->list, path, s.size, err);
+    if (known && s.kind == BG_FILE_FOLDER && w->list->excludes && s.device == w->list->exclude.device && s.inode == w->list->exclude.inode) {
+        bg_free(sys, path);
+        return BG_OK;
+    }
     if (known && s.kind == BG_FILE_FOLDER) {
         int real = is_real_folder(sys, path);
         if (real > 0)
@@ -221,11 +225,12 @@ static void sort_unique(bg_list *l)
         l->files[i].extension = bg_path_extension(l->files[i].path);
 }
 
-bg_status bg_list_open(bg_list *l, const bg_sys *sys, const char *const *paths, size_t count, bg_error *err)
+bg_status bg_list_open(bg_list *l, const bg_sys *sys, const char *const *paths, size_t count, const char *exclude, bg_error *err)
 {
     bg_status status = BG_OK;
     memset(l, 0, sizeof *l);
     l->sys = sys;
+    l->excludes = exclude && sys->stat(sys->ctx, exclude, &l->exclude) == 0;
     if (count == 0)
         return bg_fail(err, BG_ERR_ARGUMENT, "no files or folders were named");
     for (size_t i = 0; i < count && status == BG_OK; i++)
@@ -256,7 +261,7 @@ void bg_list_close(bg_list *l)
 bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err)
 {
     bg_list l;
-    BG_TRY(bg_list_open(&l, sys, paths, count, err));
+    BG_TRY(bg_list_open(&l, sys, paths, count, NULL, err));
     for (size_t i = 0; i < l.count; i++)
         file(ctx, l.files[i].path);
     bg_list_close(&l);

@@ -56,7 +56,9 @@ typedef struct bgpt_error {
 BGPT_API int bgpt_exit_code(bgpt_status s);
 
 /* --- hooks: memory and files ----------------------------------------------
- * Every allocation and every file call of the library goes through these.
+ * Every allocation and every file call of the library goes through these, but
+ * for two small ones of libraries below: the C library's qsort may allocate while a list of
+ * files is sorted, and libzip allocates its own tables while a .pth is read.
  * Functions behave like their POSIX namesakes (-1 and errno). */
 typedef struct bgpt_file_stat {
     int kind; /* 0 regular file, 1 folder, 2 anything else */
@@ -179,7 +181,7 @@ typedef struct bgpt_train {
     uint64_t seed;
     double eval_every;          /* steps between evaluations; 0: about 10 a run; negative: only at the end */
     double save_every;          /* seconds between checkpoints; 0: 300; negative: only at the end */
-    uint32_t keep;              /* last checkpoints kept (default 2) */
+    uint32_t keep;              /* last checkpoints kept, at least 2 (default 2) */
     uint32_t val_limit;         /* files evaluated at most; 0: all */
     const char *const *metadata; /* key, value, key, value, ..., NULL: stored in the model (licence, ...) */
     /* Called after every step and evaluation; not 0: finish, save, return BGPT_ERR_INTERRUPTED. */

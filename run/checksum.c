@@ -3,6 +3,8 @@
  * carry the sum of all its values. */
 #include "run/checksum.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -51,4 +53,26 @@ void bg_sum_text(const bg_sum *s, char out[BG_SUM_TEXT])
         h ^= h >> 29;
     }
     snprintf(out, BG_SUM_TEXT, "%016llx", (unsigned long long)h);
+}
+
+bg_status bg_file_sum(char out[BG_SUM_TEXT], const bg_sys *sys, const char *path, bg_error *err)
+{
+    enum { PIECE = 1 << 20 };
+    int fd;
+    uint64_t size;
+    size_t got = PIECE;
+    bg_sum sum;
+    BG_TRY(bg_open_read(sys, path, &fd, &size, err));
+    uint8_t *piece = bg_alloc(sys, PIECE, 1);
+    bg_status s = piece ? BG_OK : bg_fail_memory(err, "reading a file", PIECE);
+    bg_sum_open(&sum);
+    for (uint64_t at = 0; s == BG_OK && got == PIECE; at += got) {
+        s = bg_pread_full(sys, path, fd, piece, PIECE, at, &got, err);
+        if (s == BG_OK)
+            bg_sum_add(&sum, piece, got);
+    }
+    bg_sum_text(&sum, out);
+    bg_free(sys, piece);
+    sys->close(sys->ctx, fd);
+    return s;
 }

@@ -3,6 +3,8 @@
 #ifndef BG_RUN_CHECKSUM_H
 #define BG_RUN_CHECKSUM_H
 
+#include "base/sys.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,5 +16,7 @@ void bg_sum_open(bg_sum *s);
 /* Where a stream is cut into pieces is part of it: the same cuts, the same sum. */
 void bg_sum_add(bg_sum *s, const void *data, size_t n);
 void bg_sum_text(const bg_sum *s, char out[BG_SUM_TEXT]);
+/* The sum of a file's bytes. */
+bg_status bg_file_sum(char out[BG_SUM_TEXT], const bg_sys *sys, const char *path, bg_error *err);
 
 #endif

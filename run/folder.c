@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 void bg_notify(bg_notice *notice, void *ctx, const char *format, ...)
 {
@@ -106,17 +108,41 @@ bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *s
     return BG_OK;
 }
 
+bg_status bg_folder_holds(int *holds, const bg_sys *sys, const char *folder, const char *file, bg_error *err)
+{
+    uint64_t *steps;
+    size_t count;
+    *holds = 0;
+    BG_TRY(bg_folder_checkpoints(&steps, &count, sys, folder, err));
+    bg_status s = BG_OK;
+    for (size_t i = 0; i <= count && s == BG_OK && !*holds; i++) { /* the one behind the checkpoints: the model */
+        char *path = i < count ? bg_checkpoint_path(sys, folder, steps[i]) : bg_folder_path(sys, folder, "model.safetensors");
+        if (path)
+            *holds = bg_same_file(sys, path, file);
+        else
+            s = bg_fail_path(err, folder);
+        bg_free(sys, path);
+    }
+    bg_free(sys, steps);
+    return s;
+}
+
 bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_error *err)
 {
     uint64_t *steps;
     size_t count;
     BG_TRY(bg_folder_checkpoints(&steps, &count, sys, folder, err));
     bg_free(sys, steps);
-    char *config = bg_folder_path(sys, folder, "config.json");
-    if (!config)
-        return bg_fail_path(err, folder);
-    *has = count > 0 || bg_exists(sys, config);
-    bg_free(sys, config);
+    *has = count > 0;
+    /* any name that a new run would replace: it may be somebody's model that no run of ours made */
+    static const char *const written[] = { "config.json", "model.safetensors", "log.jsonl" };
+    for (size_t i = 0; i < sizeof written / sizeof written[0] && !*has; i++) {
+        char *path = bg_folder_path(sys, folder, written[i]);
+        if (!path)
+            return bg_fail_path(err, folder);
+        *has = bg_exists(sys, path);
+        bg_free(sys, path);
+    }
     return BG_OK;
 }
 
@@ -177,4 +203,50 @@ bg_status bg_folder_remove_run(const bg_sys *sys, const char *folder, bg_error *
     BG_TRY(remove_part(sys, folder, HALVES, err));
     BG_TRY(remove_part(sys, folder, CHECKPOINTS, err)); /* first: as long as one stands, the run could be gone on with, and needs the rest */
     return remove_part(sys, folder, REST, err);
+}
+
+/* --- one at a time ---------------------------------------------------------------- */
+
+bg_status bg_folder_lock(int *fd, const bg_sys *sys, const char *folder, bg_error *err)
+{
+    char *path = bg_folder_path(sys, folder, "lock");
+    if (!path)
+        return bg_fail_path(err, folder);
+    bg_status s = BG_OK;
+    *fd = sys->open(sys->ctx, path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0)
+        s = bg_fail_errno(err, 0, "%s: cannot be written", path);
+    else if (flock(*fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) /* file systems without locks: go on without */
+        s = bg_fail(err, BG_ERR_ARGUMENT, "another process is training in %s", folder);
+    if (s != BG_OK && *fd >= 0) {
+        sys->close(sys->ctx, *fd);
+        *fd = -1;
+    }
+    bg_free(sys, path);
+    return s;
+}
+
+/* --- taking over ----------------------------------------------------------------- */
+
+bg_status bg_folder_write(const bg_sys *sys, const char *folder, const char *name, const char *text, bg_error *err)
+{
+    char *path = bg_folder_path(sys, folder, name);
+    if (!path)
+        return bg_fail_path(err, folder);
+    bg_status s = bg_write_file(sys, path, text, strlen(text), 1, err);
+    bg_free(sys, path);
+    return s;
+}
+
+bg_status bg_folder_take(const bg_sys *sys, const char *folder, const char *recipe, bg_error *err)
+{
+    BG_TRY(bg_folder_remove_run(sys, folder, err));
+    BG_TRY(bg_folder_write(sys, folder, "config.json", recipe, err));
+    char *path = bg_folder_path(sys, folder, BG_FOLDER_TAKING);
+    if (!path)
+        return bg_fail_path(err, folder);
+    const int failed = sys->unlink(sys->ctx, path) < 0;
+    const bg_status s = failed ? bg_fail_errno(err, 0, "%s: cannot be removed", path) : BG_OK;
+    bg_free(sys, path);
+    return s;
 }

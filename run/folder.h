@@ -19,6 +19,19 @@ bg_status bg_fail_path(bg_error *err, const char *folder);
 bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *sys, const char *folder, bg_error *err);
 
 /* Does the folder hold a run: its settings or a checkpoint? */
+/* One process at a time writes a run.  Holds until the descriptor is closed, which the system does for a killed process. */
+bg_status bg_folder_lock(int *fd, const bg_sys *sys, const char *folder, bg_error *err);
+
+/* The settings of a run that is taking the folder over; gone when that is done. */
+#define BG_FOLDER_TAKING "config.json.new"
+/* Write a text to a name in the folder: aside, fsynced, renamed. */
+bg_status bg_folder_write(const bg_sys *sys, const char *folder, const char *name, const char *text, bg_error *err);
+/* Finish a take-over: remove what an old run left, make recipe the settings, remove BG_FOLDER_TAKING.  The checkpoints
+ * that follow fsync the folder, so none of them ever lies beside BG_FOLDER_TAKING. */
+bg_status bg_folder_take(const bg_sys *sys, const char *folder, const char *recipe, bg_error *err);
+
+/* Is file, by whatever name, the model or a checkpoint of the run in the folder? */
+bg_status bg_folder_holds(int *holds, const bg_sys *sys, const char *folder, const char *file, bg_error *err);
 bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_error *err);
 /* Remove what killed programs left half-written ("NAME.tmp-..."). */
 bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err);

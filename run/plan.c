@@ -3,6 +3,8 @@
  * Refuses to go on with other data than the run was started with. */
 #include "run/trainer.h"
 
+#include "run/checksum.h"
+
 #include "base/file.h"
 
 #include <stdio.h>
@@ -59,10 +61,34 @@ static bg_status plan_new(bg_trainer *r, const bg_train *t, bg_error *err)
     if (t->version)
         BG_TRY(bg_meta_set(&p->metadata, "bgpt_version", t->version, err));
     BG_TRY(bg_settings_check(&p->settings, err));
-    return t->init ? shape_of_init(r, t->init, err) : BG_OK;
+    if (!t->init)
+        return BG_OK;
+    BG_TRY(shape_of_init(r, t->init, err));
+    return bg_file_sum(p->init_sum, r->sys, t->init, err);
 }
 
 /* --- a run that goes on ---------------------------------------------------------- */
+
+/* A run that was killed while it took the folder over from an older one: finish that. */
+static bg_status finish_taking(const bg_trainer *r, const bg_train *t, bg_error *err)
+{
+    size_t size;
+    uint8_t *text = NULL;
+    char *path = bg_folder_path(r->sys, t->out, BG_FOLDER_TAKING);
+    if (!path)
+        return bg_fail_path(err, t->out);
+    bg_status s = BG_OK;
+    if (bg_exists(r->sys, path)) {
+        s = bg_read_file(r->sys, path, 1u << 26, &text, &size, err);
+        if (s == BG_OK)
+            s = bg_folder_take(r->sys, t->out, (const char *)text, err);
+        if (s == BG_OK)
+            bg_notify(t->notice, t->ctx, "the run that was being replaced in %s is removed; the new one starts", t->out);
+    }
+    bg_free(r->sys, text);
+    bg_free(r->sys, path);
+    return s;
+}
 
 /* config.json, or when it is lost or damaged the copy in a checkpoint;
  * r->recipe_text stays NULL when there is neither. */
@@ -121,15 +147,59 @@ static bg_status plan_again(bg_trainer *r, const bg_train *t, bg_error *err)
 
 /* --- data ------------------------------------------------------------------------- */
 
+/* Length of the folder part of a path, its slash left out; 0: the current folder. */
+static size_t folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + (slash == path) : 0;
+}
+
+/* What is written into must not be read from: none of the files may lie in the run folder itself.
+ * Files are sorted, so those of one folder mostly follow each other. */
+static bg_status check_outside(const bg_trainer *r, const bg_dataset *d, bg_error *err)
+{
+    const char *last = NULL;
+    for (size_t i = 0; i < d->file_count; i++) {
+        const char *path = d->files[i].path;
+        const size_t n = folder_length(path);
+        if (last && folder_length(last) == n && strncmp(last, path, n) == 0)
+            continue;
+        last = path;
+        char *folder = n ? bg_asprintf(r->sys, "%.*s", (int)n, path) : bg_strdup(r->sys, ".");
+        if (!folder)
+            return bg_fail_memory(err, "a path", n + 1);
+        const int inside = bg_same_file(r->sys, folder, r->t->out);
+        bg_free(r->sys, folder);
+        if (inside)
+            return bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the run folder, which is written to; choose another --out", path);
+    }
+    return BG_OK;
+}
+
+/* Held-out figures of files that were trained on say little. */
+static void name_overlap(const bg_trainer *r, const bg_train *t)
+{
+    size_t both = 0;
+    for (size_t i = 0, k = 0; i < r->data.file_count && k < r->validation.file_count;) {
+        const int order = strcmp(r->data.files[i].path, r->validation.files[k].path);
+        both += order == 0;
+        i += order <= 0;
+        k += order >= 0;
+    }
+    if (both)
+        bg_notify(t->notice, t->ctx, "%zu of the %zu validation files are trained on too, so their scores are not held-out", both, r->validation.file_count);
+}
+
 static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
 {
     const bg_recipe *p = &r->recipe;
     const bg_settings *s = &p->settings;
     bg_dataset_options o = {
         .pairs = p->pairs[0] ? p->pairs : NULL, .P = s->config.patch_size, .N = s->config.patches, .training = 1,
-        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .notice = t->notice, .ctx = t->ctx,
+        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .exclude = t->out, .notice = t->notice, .ctx = t->ctx,
     };
     BG_TRY(bg_dataset_open(&r->data, r->sys, (const char *const *)p->data, p->data_count, &o, err));
+    BG_TRY(check_outside(r, &r->data, err));
     if (s->classify && r->data.labels.count < 2)
         return bg_fail(err, BG_ERR_FORMAT, "all %zu files have the one label %s, so there is nothing to tell apart", r->data.file_count,
                        r->data.labels.count ? r->data.labels.names[0] : "");
@@ -139,7 +209,9 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
     o.training = 0;
     o.labels = s->classify ? &r->data.labels : NULL;
     o.loss_target = 1; /* a conversion is judged by its target */
-    return bg_dataset_open(&r->validation, r->sys, (const char *const *)p->validation, p->validation_count, &o, err);
+    BG_TRY(bg_dataset_open(&r->validation, r->sys, (const char *const *)p->validation, p->validation_count, &o, err));
+    name_overlap(r, t);
+    return check_outside(r, &r->validation, err);
 }
 
 static bg_status check_sum(const bg_trainer *r, const char *what, const char *stored, const char *found, bg_error *err)
@@ -158,6 +230,9 @@ static bg_status check_data(bg_trainer *r, int again, bg_error *err)
         bg_listing_sum(validation, &r->validation);
     if (again) {
         BG_TRY(check_sum(r, "data", r->recipe.data_sum, data, err));
+        const size_t classes = r->recipe.settings.classify ? r->data.labels.count : 0;
+        if (classes != r->recipe.settings.config.classes)
+            return bg_fail(err, BG_ERR_FORMAT, "%s/config.json says %u classes, but the data has %zu labels", r->t->out, (unsigned)r->recipe.settings.config.classes, classes);
         return check_sum(r, "validation data", r->recipe.validation_sum, validation, err);
     }
     memcpy(r->recipe.data_sum, data, sizeof data);
@@ -175,6 +250,8 @@ static bg_status check_data(bg_trainer *r, int again, bg_error *err)
 bg_status bg_trainer_plan(bg_trainer *r, bg_error *err)
 {
     const bg_train *t = r->t;
+    if (t->resume)
+        BG_TRY(finish_taking(r, t, err));
     if (t->resume)
         BG_TRY(find_recipe(r, t, err));
     int again = r->recipe_text != NULL;

@@ -61,6 +61,19 @@ static bg_status push_all(const bg_sys *sys, char ***list, size_t *count, const 
     return BG_OK;
 }
 
+/* config.json is JSON, and JSON is UTF-8: another name could not be found again on resume. */
+static bg_status check_utf8(const char *const *paths, size_t n, bg_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        for (const char *p = paths[i]; *p;) {
+            const size_t length = bg_utf8_length(p, strlen(p));
+            if (!length)
+                return bg_fail(err, BG_ERR_ARGUMENT, "the name %s is not UTF-8, so the run's settings cannot hold it: rename it, or name a folder above it", paths[i]);
+            p += length;
+        }
+    return BG_OK;
+}
+
 static bg_status replace(const bg_sys *sys, char **place, const char *s, bg_error *err)
 {
     char *copy = bg_strdup(sys, s);
@@ -73,6 +86,9 @@ static bg_status replace(const bg_sys *sys, char **place, const char *s, bg_erro
 
 bg_status bg_recipe_paths(bg_recipe *r, const char *const *data, size_t data_count, const char *const *validation, size_t validation_count, const char *init, bg_error *err)
 {
+    BG_TRY(check_utf8(data, data_count, err));
+    BG_TRY(check_utf8(validation, validation_count, err));
+    BG_TRY(check_utf8(&init, init ? 1 : 0, err));
     if (data_count)
         BG_TRY(push_all(r->sys, &r->data, &r->data_count, data, data_count, err));
     if (validation_count)
@@ -119,7 +135,7 @@ static char *word_place(bg_recipe *r, const char *name)
 {
     struct { const char *name; char *place; } words[] = {
         { "pairs", r->pairs }, { "isa", r->isa }, { "precision", r->precision },
-        { "data_sum", r->data_sum }, { "validation_sum", r->validation_sum },
+        { "data_sum", r->data_sum }, { "validation_sum", r->validation_sum }, { "init_sum", r->init_sum },
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(name, words[i].name) == 0)
@@ -136,6 +152,7 @@ bg_status bg_recipe_write(const bg_recipe *r, bg_text *t, bg_error *err)
     write_word(t, "isa", r->isa);
     write_word(t, "precision", r->precision);
     write_word(t, "init", r->init ? r->init : "");
+    write_word(t, "init_sum", r->init_sum);
     write_list(t, "data", r->data, r->data_count);
     write_word(t, "data_sum", r->data_sum);
     write_list(t, "validation", r->validation, r->validation_count);

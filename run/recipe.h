@@ -17,6 +17,7 @@ typedef struct bg_recipe {
     char isa[BG_RECIPE_WORD], precision[BG_RECIPE_WORD]; /* of the start; another gives other bits */
     char data_sum[BG_RECIPE_WORD]; /* bg_listing_sum of the training data, hexadecimal */
     char validation_sum[BG_RECIPE_WORD]; /* "" when there is none */
+    char init_sum[BG_RECIPE_WORD]; /* bg_file_sum of the model to start from; "" without */
     char *init;                    /* or NULL */
     char **data, **validation;     /* paths as given */
     size_t data_count, validation_count;

@@ -34,16 +34,18 @@ static bg_status set_number(bg_meta *m, const char *key, double x, bg_error *err
 }
 
 /* Formats that the model has seen.  A data set of more kinds than this is a
- * mixture that a list would not describe. */
+ * mixture that a list would not describe: it gets none. */
 enum { MAX_EXTENSIONS = 64 };
 
 static size_t distinct_extensions(const bg_dataset *d, const char *seen[MAX_EXTENSIONS])
 {
     size_t count = 0;
-    for (size_t f = 0; f < d->file_count && count < MAX_EXTENSIONS; f++) {
+    for (size_t f = 0; f < d->file_count; f++) {
         size_t i = 0;
         while (i < count && strcmp(seen[i], d->files[f].extension) != 0)
             i++;
+        if (i == MAX_EXTENSIONS)
+            return 0;
         if (i == count)
             seen[count++] = d->files[f].extension;
     }
@@ -55,7 +57,9 @@ bg_status bg_trainer_describe(bg_trainer *r, bg_error *err)
     bg_meta *m = &r->model_meta;
     const char *seen[MAX_EXTENSIONS];
     BG_TRY(bg_meta_copy(m, &r->recipe.metadata, err));
-    BG_TRY(set_json_list(m, "extensions", seen, distinct_extensions(&r->data, seen), err));
+    const size_t kinds = distinct_extensions(&r->data, seen);
+    if (kinds)
+        BG_TRY(set_json_list(m, "extensions", seen, kinds, err));
     if (r->recipe.settings.classify)
         BG_TRY(set_json_list(m, "labels", (const char *const *)r->data.labels.names, r->data.labels.count, err));
     if (r->recipe.pairs[0])
@@ -96,9 +100,25 @@ bg_status bg_trainer_save_model(bg_trainer *r, const bg_totals *validated, bg_er
     return s;
 }
 
+bg_status bg_trainer_restore_model(bg_trainer *r, bg_error *err)
+{
+    char *path = bg_folder_path(r->sys, r->t->out, "model.safetensors");
+    if (!path)
+        return bg_fail_path(err, r->t->out);
+    bg_status s = BG_OK;
+    if (!bg_exists(r->sys, path)) {
+        s = bg_trainer_save_model(r, NULL, err);
+        if (s == BG_OK)
+            bg_notify(r->t->notice, r->t->ctx, "%s was gone, and is written again from the last checkpoint", path);
+    }
+    bg_free(r->sys, path);
+    return s;
+}
+
 static bg_status save_checkpoint(bg_trainer *r, bg_error *err)
 {
-    uint32_t keep = r->t->keep ? r->t->keep : 2;
+    /* never one alone: the last may be torn, or hold weights that are about to diverge */
+    uint32_t keep = r->t->keep > 2 ? r->t->keep : 2;
     bg_meta m;
     bg_meta_open(&m, r->sys);
     bg_status s = describe_now(r, &m, err);

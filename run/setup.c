@@ -4,6 +4,8 @@
  * resumed or replaced, and removes nothing before all else has been opened. */
 #include "run/trainer.h"
 
+#include "run/checksum.h"
+
 #include "base/file.h"
 
 #include <math.h>
@@ -45,29 +47,19 @@ static bg_status check_init(const bg_trainer *r, bg_error *err)
         folder[slash == init ? 1 : slash - init] = 0;
     int inside = bg_same_file(r->sys, folder, r->t->out);
     bg_free(r->sys, folder);
+    if (!inside)
+        BG_TRY(bg_folder_holds(&inside, r->sys, r->t->out, init, err)); /* through a link */
     if (inside)
         return bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the run folder that is to be written; start from a copy of it elsewhere", init);
     return BG_OK;
 }
 
-static bg_status write_recipe(bg_trainer *r, bg_error *err)
-{
-    char *path = bg_folder_path(r->sys, r->t->out, "config.json");
-    if (!path)
-        return bg_fail_path(err, r->t->out);
-    bg_status s = bg_write_file(r->sys, path, r->recipe_text, strlen(r->recipe_text), 1, err);
-    bg_free(r->sys, path);
-    return s;
-}
-
-/* From here on the folder is the new run's.  Settings first: should we be
- * killed before the old checkpoints are gone, the two do not agree and a
- * resume refuses, instead of going on with the old run. */
+/* From here on the folder is the new run's.  Its settings stand beside the old
+ * ones first: should we be killed before all that is old is gone, a resume finds them and finishes the work. */
 static bg_status take_folder(bg_trainer *r, bg_error *err)
 {
-    BG_TRY(bg_make_folders(r->sys, r->t->out, err));
-    BG_TRY(write_recipe(r, err));
-    return bg_folder_remove_run(r->sys, r->t->out, err);
+    BG_TRY(bg_folder_write(r->sys, r->t->out, BG_FOLDER_TAKING, r->recipe_text, err));
+    return bg_folder_take(r->sys, r->t->out, r->recipe_text, err);
 }
 
 /* --- machine and memory --------------------------------------------------------------- */
@@ -137,6 +129,10 @@ static bg_status load_init(bg_trainer *r, const float *fresh, bg_error *err)
     const char *path = r->recipe.init;
     bg_st_file f = { 0 };
     uint32_t loaded = 0;
+    char sum[BG_SUM_TEXT];
+    BG_TRY(bg_file_sum(sum, r->sys, path, err));
+    if (strcmp(sum, r->recipe.init_sum) != 0)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: is not the model that the run in %s was started from", path, r->t->out);
     BG_TRY(bg_st_open(&f, r->sys, path, err));
     bg_status s = bg_file_load_matching(r->model, &f, &loaded, err);
     if (s == BG_OK && loaded == 0)
@@ -177,6 +173,14 @@ static bg_status open_machine(bg_trainer *r, const bg_machine_options *machine, 
     return reserve(r, err);
 }
 
+static bg_status lock_folder(bg_trainer *r, bg_error *err)
+{
+    if (r->lock >= 0)
+        return BG_OK;
+    BG_TRY(bg_make_folders(r->sys, r->t->out, err));
+    return bg_folder_lock(&r->lock, r->sys, r->t->out, err);
+}
+
 /* Where an earlier session stopped. */
 static bg_status go_on(bg_trainer *r, bg_error *err)
 {
@@ -199,6 +203,7 @@ static bg_status go_on(bg_trainer *r, bg_error *err)
 static bg_status begin(bg_trainer *r, bg_error *err)
 {
     BG_TRY(first_weights(r, err));
+    BG_TRY(lock_folder(r, err));
     BG_TRY(take_folder(r, err));
     return bg_log_open(&r->log, r->sys, r->t->out, 0, NULL, err);
 }
@@ -206,6 +211,8 @@ static bg_status begin(bg_trainer *r, bg_error *err)
 static bg_status open_all(bg_trainer *r, const bg_machine_options *machine, bg_error *err)
 {
     BG_TRY(check_folder(r, err));
+    if (r->t->resume)
+        BG_TRY(lock_folder(r, err)); /* before anything in it is read */
     BG_TRY(bg_trainer_plan(r, err));
     int again = r->recipe_text != NULL;
     if (!again)
@@ -226,6 +233,7 @@ bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_opt
     r->sys = machine->sys ? machine->sys : bg_sys_default();
     r->started = r->saved_at = bg_clock();
     r->saved_step = UINT64_MAX;
+    r->lock = -1;
     r->state.best = NAN;
     bg_recipe_open(&r->recipe, r->sys);
     bg_meta_open(&r->model_meta, r->sys);
@@ -238,6 +246,8 @@ bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_opt
 void bg_trainer_close(bg_trainer *r)
 {
     bg_log_close(&r->log);
+    if (r->lock >= 0)
+        r->sys->close(r->sys->ctx, r->lock);
     bg_evaluator_close(&r->evaluator);
     while (r->batches_open > 0)
         bg_batch_close(&r->batches[--r->batches_open]);

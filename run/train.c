@@ -104,8 +104,9 @@ static bg_status step(bg_trainer *r, step_facts *f, bg_error *err)
     f->norm = bg_optimizer_norm(&r->optimizer);
     BG_TRY(r->machine.be->ops->sync(r->machine.be, err));
     if (!isfinite(f->loss) || !isfinite(f->norm))
-        return bg_fail(err, BG_ERR_FAILED, "training diverged at step %llu (loss %g, gradient norm %g); a smaller learning rate than %g may help",
-                       (unsigned long long)r->state.step + 1, f->loss, f->norm, settings(r)->lr);
+        return bg_fail(err, BG_ERR_FAILED, "training diverged at step %llu (loss %s, gradient norm %s); a smaller learning rate than %g may help",
+                       (unsigned long long)r->state.step + 1, isnan(f->loss) ? "not a number" : isinf(f->loss) ? "infinite" : "finite",
+                       isnan(f->norm) ? "not a number" : isinf(f->norm) ? "infinite" : "finite", settings(r)->lr);
     bg_optimizer_update(&r->optimizer, settings(r), f->lr, f->norm, r->state.step + 1);
     r->state.step++;
     r->state.bytes += f->bytes;
@@ -250,6 +251,8 @@ static bg_status loop(bg_trainer *r, bg_error *err)
     if (is_over(r) && !r->state.pending)
         bg_notify(r->t->notice, r->t->ctx, "the run in %s is finished (%llu steps), so there is nothing left to train", r->t->out,
                   (unsigned long long)r->state.step);
+    if (is_over(r) && !r->state.pending)
+        BG_TRY(bg_trainer_restore_model(r, err));
     while (!is_over(r) || r->state.pending) {
         bg_status s = advance(r, &p, err);
         if (s == BG_ERR_INTERRUPTED)

@@ -26,7 +26,7 @@ typedef struct bg_train {
     const char *init;         /* model file to start from, or NULL */
     int resume, overwrite;
     double save_every;        /* seconds; 0: 300; negative: only at the end */
-    uint32_t keep;            /* 0: 2 */
+    uint32_t keep;            /* at least 2 */
     const char *const *metadata; /* key, value, ..., NULL; may be NULL */
     const char *version;      /* of the library, stored in models; or NULL */
     int (*progress)(void *ctx, const bg_progress *p);

@@ -26,6 +26,7 @@ typedef struct bg_trainer {
     float *logits;            /* (batch, classes), classifier only */
     bg_evaluator evaluator;
     bg_log log;
+    int lock;                 /* descriptor of the folder's lock, -1: not held */
     bg_meta model_meta;       /* what does not change during the run */
     bg_state state;
     uint64_t total;           /* steps of the whole run; 0: time decides */
@@ -49,6 +50,8 @@ bg_status bg_trainer_plan(bg_trainer *r, bg_error *err);
 bg_status bg_trainer_describe(bg_trainer *r, bg_error *err);
 /* model.safetensors from the weights of this moment; `validated` may be NULL. */
 bg_status bg_trainer_save_model(bg_trainer *r, const bg_totals *validated, bg_error *err);
+/* A finished run's model.safetensors may have been moved away: make it again if so, from the last weights. */
+bg_status bg_trainer_restore_model(bg_trainer *r, bg_error *err);
 /* A checkpoint of this moment, and without validation model.safetensors too. */
 bg_status bg_trainer_save(bg_trainer *r, bg_error *err);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -255,7 +256,7 @@ static void test_keep(void **state)
     r.train.save_every = 1e-9; /* every step */
     r.train.keep = 3;
     assert_true(run_train(&r, BGPT_OK, NULL));
-    assert_int_equal(fs_count(in("keep")), 3 + 3); /* and model, log, settings */
+    assert_int_equal(fs_count(in("keep")), 3 + 4); /* and model, log, settings, lock */
     for (unsigned step = 10; step <= 12; step++) {
         char name[64];
         snprintf(name, sizeof name, "keep/checkpoint-%u.safetensors", step);
@@ -322,6 +323,112 @@ static void test_mixed_runs_refused(void **state)
     assert_int_equal(access(in("mixed/checkpoint-2.safetensors"), F_OK), 0);
 }
 
+/* A replacement that was killed before the old checkpoints were gone: the new
+ * run starts, with the bits it would have had. */
+static void test_killed_replacement(void **state)
+{
+    run_setup r;
+    char whole[512];
+    train_whole();
+    run_prepare_long(&r, folder, "taken");
+    r.train.lr = 0.5e-3;
+    r.stop_at = 2;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    run_copy(in("whole/config.json"), in("taken/config.json.new"));
+    r.train.resume = 1;
+    r.stop_at = 0;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_not_equal(access(in("taken/checkpoint-2.safetensors"), F_OK), 0);
+    assert_int_not_equal(access(in("taken/config.json.new"), F_OK), 0);
+    snprintf(whole, sizeof whole, "%s", in("whole"));
+    assert_true(run_same_run(whole, in("taken"), 12));
+}
+
+/* Files that no run of ours wrote are not replaced without a word. */
+static void test_foreign_model_kept(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    fs_write_text(in("foreign/model.safetensors"), "somebody's");
+    run_prepare(&r, folder, "foreign");
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "holds a run already"));
+}
+
+/* Two processes must not write one run. */
+static void test_locked(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    run_prepare(&r, folder, "locked");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    const int fd = open(in("locked/lock"), O_RDWR);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0);
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "another process"));
+    close(fd);
+    assert_true(run_train(&r, BGPT_OK, NULL));
+}
+
+/* The model of a finished run comes back from its last checkpoint. */
+static void test_lost_model(void **state)
+{
+    run_setup r;
+    run_prepare(&r, folder, "modelless");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    run_copy(in("modelless/model.safetensors"), in("kept-model"));
+    assert_int_equal(unlink(in("modelless/model.safetensors")), 0);
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    char kept[512];
+    snprintf(kept, sizeof kept, "%s", in("kept-model"));
+    assert_true(run_same_file(kept, in("modelless/model.safetensors")));
+}
+
+/* A run folder below its data is no data. */
+static void test_run_below_data(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    char below[480];
+    fs_write_text(in("nest/a.txt"), "one file of the data");
+    fs_write_text(in("nest/b.txt"), "and another one of it");
+    snprintf(below, sizeof below, "%s", in("nest"));
+    run_prepare(&r, below, "run");
+    snprintf(r.paths[0], sizeof r.paths[0], "%s", below);
+    r.stop_at = 2;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    r.train.resume = 1;
+    r.stop_at = 0;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    snprintf(r.paths[0], sizeof r.paths[0], "%s/run/log.jsonl", below);
+    r.train.resume = 0;
+    r.train.overwrite = 1;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "lies in the run folder"));
+}
+
+/* A run killed before its first checkpoint starts again from the same model, or not at all. */
+static void test_init_replaced(void **state)
+{
+    run_setup r;
+    bgpt_error err;
+    train_whole();
+    char init[512];
+    fs_write_text(in("from/made"), "for the folder");
+    run_copy(in("whole/model.safetensors"), in("from/init.safetensors"));
+    run_prepare(&r, folder, "begun");
+    snprintf(init, sizeof init, "%s", in("from/init.safetensors"));
+    r.train.init = init;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    run_remove(folder, "begun", "checkpoint-");
+    run_copy(in("begun/model.safetensors"), in("from/init.safetensors"));
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "is not the model that the run"));
+}
+
 /* A file that vanishes costs no step that was done. */
 static void test_vanished_file(void **state)
 {
@@ -359,7 +466,8 @@ int main(void)
         TEST(test_interrupted), TEST(test_interrupted_evaluation), TEST(test_interrupted_always), TEST(test_killed),
         TEST(test_killed_before_the_first_checkpoint), TEST(test_config_lost), TEST(test_damaged_checkpoint),
         TEST(test_best_is_remembered), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
-        TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused),
+        TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused), TEST(test_killed_replacement),
+        TEST(test_foreign_model_kept), TEST(test_locked), TEST(test_lost_model), TEST(test_run_below_data), TEST(test_init_replaced),
         TEST(test_vanished_file),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
