@@ -23,7 +23,7 @@ static int relay_stop(void *ctx)
     return e->stop ? e->stop(e->ctx) : 0;
 }
 
-static bg_status evaluate(bgpt_model *m, const bgpt_eval *e, bg_totals *out, bg_error *err)
+static bg_status evaluate(bgpt_model *m, const bgpt_eval *e, bg_totals *out, uint64_t *left_out, bg_error *err)
 {
     const bg_config *c = bg_model_config(m->model);
     const bg_dataset_options o = {
@@ -41,6 +41,7 @@ static bg_status evaluate(bgpt_model *m, const bgpt_eval *e, bg_totals *out, bg_
     if (s == BG_OK)
         s = bg_evaluator_run(&v, &how, out, err);
     bg_evaluator_close(&v);
+    *left_out = data.too_long;
     bg_dataset_close(&data);
     return s;
 }
@@ -50,11 +51,14 @@ bgpt_status bgpt_evaluate(bgpt_model *m, const bgpt_eval *e, bgpt_score *total, 
     const uint32_t classes = bg_model_config(m->model)->classes;
     bg_totals out = { .confusion = confusion };
     bg_error why;
+    uint64_t left_out = 0;
     if (confusion)
         memset(confusion, 0, (size_t)classes * classes * sizeof *confusion);
-    bg_status s = evaluate(m, e, &out, &why);
-    if (s == BG_OK && total)
+    bg_status s = evaluate(m, e, &out, &left_out, &why);
+    if (s == BG_OK && total) {
         *total = bg_api_public_score(&out.score);
+        total->left_out = left_out;
+    }
     if (s == BG_OK && accuracy)
         *accuracy = out.accuracy;
     return bg_api_return(err, s, &why);

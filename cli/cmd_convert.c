@@ -1,5 +1,5 @@
 /* bgpt convert: files of one format into another, by a model trained on pairs.
- * No input is ever overwritten; an existing output only with -f. */
+ * No input and no model is ever overwritten; an existing output only with -f. */
 #include "cli/jobs.h"
 #include "cli/models.h"
 #include "cli/options.h"
@@ -37,6 +37,8 @@ typedef struct plan {
     int worst;           /* of inputs that are left out */
     size_t usable;       /* of the list, at its front, once the model is open */
     size_t skipped;      /* files of a folder that are in another format */
+    json_t *files;       /* with --format=json, what became of each input */
+    bool tried;          /* nothing that concerns all inputs kept them from being converted */
 } plan;
 
 static int no_memory(void)
@@ -86,8 +88,9 @@ static int add_job(plan *p, const char *input)
     j->output_path = output_of(p, input);
     if (j->output_path == NULL)
         return no_memory();
-    if (is_same_file(input, j->output_path))
-        return 0; /* refused with all of its kind, in words that say more */
+    int code = refuse_same(j->output_path, a->model, "model");
+    if (code != 0 || is_same_file(input, j->output_path))
+        return code; /* an input is refused with all of its kind, in words that say more */
     return refuse_existing(j->output_path, a->sampling.force);
 }
 
@@ -139,7 +142,7 @@ static int find_input_as_output(const job_list *list)
     file_identity *inputs = calloc(list->count + 1, sizeof *inputs), id;
     int code = inputs == NULL ? no_memory() : 0;
     for (size_t i = 0; i < list->count && code == 0; i++)
-        identify(list->items[i].input_path, &inputs[i]); /* a missing one stays zero */
+        identify_input(list->items[i].input_path, &inputs[i]); /* a missing one stays zero */
     if (code == 0)
         qsort(inputs, list->count, sizeof *inputs, by_identity);
     for (size_t i = 0; i < list->count && code == 0; i++) {
@@ -165,6 +168,13 @@ static int check_losses(const job_list *list)
     return code;
 }
 
+/* An input that will not be converted; the sentence has just been said. */
+static void leave_out(plan *p, const char *input, const char *output, int code)
+{
+    p->worst = worse(p->worst, code);
+    jobs_not_made(p->files, input, output, code, failure_text());
+}
+
 /* An operand that is missing does not keep the others from being converted. */
 static void plan_operand(plan *p, const char *const *operand)
 {
@@ -175,7 +185,7 @@ static void plan_operand(plan *p, const char *const *operand)
     if (is_dash(*operand))
         add_file(p, *operand);
     else if (bgpt_list_files(&data, is_folder(*operand) ? add_file_of_folder : add_file, p, &o, &error) != BGPT_OK)
-        p->worst = worse(p->worst, fail_with(&error));
+        leave_out(p, *operand, NULL, fail_with(&error));
 }
 
 static int plan_inputs(plan *p)
@@ -237,7 +247,8 @@ static void drop_unknown_formats(const bgpt_model *m, plan *p)
     for (size_t i = 0; i < p->list.count; i++) {
         job j = p->list.items[i];
         int code = model_check_extension(m, j.input_path, j.request.input_extension);
-        p->worst = worse(p->worst, code);
+        if (code != 0)
+            leave_out(p, j.input_path, j.output_path, code);
         p->list.items[i] = p->list.items[kept]; /* swapped, so that the list still owns both */
         p->list.items[kept] = j;
         kept += code == 0;
@@ -250,9 +261,8 @@ static int convert(plan *p)
     const convert_arguments *a = p->arguments;
     bgpt_options o = machine_options(&a->common);
     bgpt_model *m = NULL;
-    json_t *files = a->common.json ? json_array() : NULL;
     job_setup setup = { .machine = &o, .sampling = convert_sampling(a), .max_bytes = a->sampling.max_bytes,
-                        .overwrite = a->sampling.force, .make_folders = p->many, .files = files };
+                        .overwrite = a->sampling.force, .make_folders = p->many, .files = p->files };
     int code = machine_announce(&o, NULL, NULL);
     o.max_streams = (unsigned)(p->list.count < a->sampling.streams ? p->list.count : a->sampling.streams);
     if (code == 0)
@@ -262,11 +272,9 @@ static int convert(plan *p)
     if (code == 0) {
         drop_unknown_formats(m, p);
         setup.model = m;
+        p->tried = true;
         code = jobs_run(&setup, &(job_list){ p->list.items, p->usable });
     }
-    if (files != NULL && json_array_size(files) > 0)
-        out_json(json_pack("{s:O, s:o}", "files", files, "seed", json_count(a->common.seed)));
-    json_decref(files);
     bgpt_close(m);
     return code;
 }
@@ -274,7 +282,7 @@ static int convert(plan *p)
 static int run_convert(void *arguments)
 {
     const convert_arguments *a = arguments;
-    plan p = { .arguments = a };
+    plan p = { .arguments = a, .files = a->common.json ? json_array() : NULL };
     int code = a->model == NULL ? usage_error("-m MODEL is missing") : 0;
     if (code == 0)
         code = sampling_check(&a->common, &a->sampling, offsetof(convert_arguments, sampling));
@@ -284,6 +292,11 @@ static int run_convert(void *arguments)
         code = plan_inputs(&p);
     if (code == 0 && p.list.count > 0)
         code = convert(&p);
+    else
+        p.tried = code == 0; /* all inputs are missing */
+    if (p.tried && p.files != NULL)
+        out_json(json_pack("{s:O, s:o}", "files", p.files, "seed", json_count(a->common.seed)));
+    json_decref(p.files);
     code = worse(code, p.worst);
     jobs_free(&p.list);
     return code;

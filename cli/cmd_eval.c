@@ -19,7 +19,7 @@ static const option eval_options[] = {
     MODEL_ROW(eval_arguments),
     { "pairs", 0, OPTION_TEXT, offsetof(eval_arguments, pairs), 0, 0, NULL, "A:B",
       "score the conversion of x.A into x.B (abc:mid), or both ways (abc+mid); figures are those of the target file" },
-    { "batch", 0, OPTION_COUNT, offsetof(eval_arguments, batch), 1, 65535, "8", "N", "files side by side; the figures do not depend on it" },
+    { "batch", 0, OPTION_COUNT, offsetof(eval_arguments, batch), 1, 4096, "8", "N", "files side by side; the figures do not depend on it" },
 };
 
 /* What the callbacks see. */
@@ -105,12 +105,14 @@ static void print_total(const table *t, const bgpt_score *total, const confusion
     print_score(total, name);
 }
 
-static json_t *report_json(const table *t, const bgpt_score *total, const confusion *c, const char *isa, const char *precision)
+static json_t *report_json(const table *t, const bgpt_score *total, const confusion *c, bool pairs, const char *isa, const char *precision)
 {
     bgpt_score sum = *total;
     sum.file = NULL;
     sum.label = sum.predicted = -1;
     json_t *o = json_pack("{s:s, s:s, s:O, s:o}", "precision", precision, "isa", isa, "files", t->files, "total", score_json(t, &sum));
+    if (pairs)
+        json_object_set_new(o, "left_out", json_count(total->left_out));
     if (t->classifier)
         confusion_json(c, o);
     return o;
@@ -140,7 +142,7 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const char *isa, con
         else if (status != BGPT_OK)
             code = fail_with(&error);
         else if (t.json)
-            out_json(report_json(&t, &total, &c, isa, precision));
+            out_json(report_json(&t, &total, &c, a->pairs != NULL, isa, precision));
         else
             print_total(&t, &total, &c);
     }
@@ -175,7 +177,7 @@ const command command_eval = {
     .usage = "-m MODEL DATA... [options]",
     .details = "Scores files: nats per symbol; reference BPB, the mean over all predicted symbols as in the paper, padding and end "
                "included; and bits per byte, all bits spent on a file divided by its bytes, which is comparable with a compressor. "
-               "With --pairs the figures are those of the target file.\n\n"
+               "With --pairs the figures are those of the target file; pairs longer than the context are left out and counted.\n\n"
                "For a classifier (train --classify): for each file whether it is recognised, then recall and precision of each "
                "label, the confusion matrix, accuracy and macro F1.",
     .examples = "bgpt eval -m run/model.safetensors held-out/\n"

@@ -1,5 +1,6 @@
 /* bgpt generate: new files of a format, from nothing or after a prompt.
- * Nothing is overwritten without -f, and a file appears whole or not at all. */
+ * Nothing is overwritten without -f, the model and the prompt not with it
+ * either, and a file appears whole or not at all. */
 #include "cli/jobs.h"
 #include "cli/models.h"
 #include "cli/options.h"
@@ -62,8 +63,6 @@ static int check_arguments(const generate_arguments *a, const char *extension)
         return usage_error("-n writes files: give their folder with -o FOLDER");
     if (a->common.json && is_dash(a->output))
         return usage_error("--format=json needs standard output for itself: give -o FILE");
-    if (a->prompt != NULL && is_same_file(a->prompt, a->output))
-        return usage_error("%s: the output would replace the prompt", a->output);
     if (is_dash(a->output) && check_terminal(extension, a->sampling.force) != 0)
         return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     return sampling_check(&a->common, &a->sampling, offsetof(generate_arguments, sampling));
@@ -91,7 +90,10 @@ static int plan_file(const generate_arguments *a, const char *extension, uint64_
     j->output_path = file_path(a, extension, i);
     if (j->output_path == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory");
-    return refuse_existing(j->output_path, a->sampling.force);
+    int code = refuse_same(j->output_path, a->model, "model");
+    if (code == 0)
+        code = refuse_same(j->output_path, a->prompt, "prompt");
+    return code != 0 ? code : refuse_existing(j->output_path, a->sampling.force);
 }
 
 static int plan(const generate_arguments *a, const char *extension, job_list *list)

@@ -47,7 +47,8 @@ static const option train_options[] = {
     HEADING("Length (the first that is reached; 1 epoch when none is given)"),
     { "epochs", 0, OPTION_REAL, AT(epochs), 1e-6, 1e9, NULL, "E", "times through the data" },
     { "steps", 0, OPTION_COUNT, AT(steps), 1, 1e15, NULL, "N", "updates of the weights" },
-    { "time", 0, OPTION_DURATION, AT(time), 1e-3, 1e10, NULL, "TIME", "as 90m, 2h30m or 45s" },
+    { "time", 0, OPTION_DURATION, AT(time), 1e-3, 1e10, NULL, "TIME",
+      "as 90m, 2h30m or 45s; given alone, the cosine follows the clock, beside --steps or --epochs it follows the steps" },
     HEADING("Optimiser"),
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, "8", "N", "files side by side" },
     { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, "1", "N", "batches of a step" },
@@ -61,7 +62,8 @@ static const option train_options[] = {
     { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, "0.999", "X", "AdamW's second memory" },
     HEADING("Run"),
     { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },
-    { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run exactly; data and settings are those it was started with" },
+    { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run from its last checkpoint, with the data and settings it was started with; exact (the same bits) for runs "
+      "limited by --steps or --epochs" },
     { "force", 'f', OPTION_FLAG, AT(force), 0, 0, NULL, NULL, "replace a run that lies in the folder" },
     { "eval-every", 0, OPTION_COUNT, AT(eval_every), 0, 1e15, NULL, "N", "steps between evaluations; 0: only at the end; without it, about ten in a run" },
     { "save-every", 0, OPTION_DURATION, AT(save_every), 0, 1e10, "5m", "TIME", "time between checkpoints; 0: only at the end" },
@@ -186,17 +188,6 @@ static int list_sizes(void)
     return 0;
 }
 
-/* The library refuses as well, in words that know nothing of options. */
-static int check_folder(const train_arguments *a)
-{
-    char *config = path_join(a->run, "config.json");
-    int code = 0;
-    if (config != NULL && is_file(config) && !a->resume && !a->force)
-        code = usage_error("%s holds a run already: --resume continues it, -f replaces it", a->run);
-    free(config);
-    return code;
-}
-
 static int train(const train_arguments *a, bgpt_train *t)
 {
     bgpt_options o = machine_options(&a->common);
@@ -230,8 +221,6 @@ static int run_train(void *arguments)
         return list_sizes();
     int code = check_arguments(a);
     if (code == 0)
-        code = check_folder(a);
-    if (code == 0)
         code = fill(a, &t);
     if (code == 0)
         code = fill_metadata(a, &metadata, &keys);
@@ -253,7 +242,10 @@ const command command_train = {
     .details = "Trains a model on any files: DATA is any mix of files, folders (walked) and @list.txt (a path a line). The run "
                "folder gets model.safetensors (the best by held-out data, else the last), checkpoints, log.jsonl and config.json.\n\n"
                "Ctrl-C or SIGTERM finishes the step, saves, and ends with code 75; a second one ends at once. --resume goes on "
-               "from the last checkpoint and gives the same model as a run that was never interrupted, after kill -9 too.",
+               "from the last checkpoint, after kill -9 too. A run limited by --steps or --epochs then gives the same model, bit for bit, as "
+               "one that was never interrupted. With --time alone the rate follows the clock: a resumed run continues exactly from "
+               "the checkpoint, but the steps after it may see other rates. With both --time and --steps the cosine follows the "
+               "steps, and the clock only decides where the run ends.",
     .examples = "bgpt train tunes/ --val held-out/ --time 90m --out run\n"
                 "bgpt train tunes/ --pairs abc+mid --loss target --epochs 32 --out run\n"
                 "bgpt train news/ --classify --init pretrained.safetensors --out run\n"

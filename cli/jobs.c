@@ -24,7 +24,7 @@ enum {
 static const uint64_t input_limit = UINT64_C(64) << 20;
 
 static struct { /* of the running call, for its progress line */
-    uint64_t bytes, files, done;
+    uint64_t bytes, files, done, stopped;
 } totals;
 
 job *jobs_add(job_list *list)
@@ -122,6 +122,15 @@ static void show_progress(void)
     progress_show(text);
 }
 
+/* The prompt goes to standard output with the first bytes behind it and not
+ * before: the library may refuse it. */
+static bool begin_stream(job *j)
+{
+    bool first = !j->begun;
+    j->begun = true;
+    return !first || out_bytes(j->request.prompt, j->request.prompt_size);
+}
+
 static int on_bytes(void *ctx, const uint8_t *data, size_t n)
 {
     job *j = ctx;
@@ -131,7 +140,7 @@ static int on_bytes(void *ctx, const uint8_t *data, size_t n)
         return 1;
     }
     if (j->output_path == NULL)
-        return !out_bytes(data, n) || signals_stop();
+        return !begin_stream(j) || !out_bytes(data, n) || signals_stop();
     show_progress();
     return signals_stop();
 }
@@ -157,6 +166,18 @@ static const char *end_word(bgpt_end end)
 static bool is_midi(const char *extension)
 {
     return strcmp(extension, "mid") == 0 || strcmp(extension, "midi") == 0;
+}
+
+void jobs_not_made(json_t *files, const char *input, const char *output, int code, const char *why)
+{
+    if (files == NULL)
+        return;
+    json_t *o = json_pack("{s:o, s:i}", "error", json_text(why), "status", code);
+    if (input != NULL)
+        json_object_set_new(o, "input", json_text(input));
+    if (output != NULL)
+        json_object_set_new(o, "file", json_text(output));
+    json_array_append_new(files, o);
 }
 
 static const char *job_name(const job *j)
@@ -186,8 +207,8 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
         midi = bgpt_midi_check(file, size, &error) == BGPT_OK ? "well-formed" : error.text;
     notice("%s: %zu bytes, %s%s%s", job_name(j), size, end_sentence(j->request.end), midi != NULL ? "; as MIDI: " : "", midi != NULL ? midi : "");
     if (s->files != NULL) {
-        json_t *o = json_pack("{s:o, s:o, s:o, s:s}", "file", json_text(job_name(j)), "bytes", json_count(size),
-                              "made", json_count(j->request.made), "end", end_word(j->request.end));
+        json_t *o = json_pack("{s:o, s:o, s:o, s:s, s:i}", "file", json_text(job_name(j)), "bytes", json_count(size),
+                              "made", json_count(j->request.made), "end", end_word(j->request.end), "status", 0);
         if (j->input_path != NULL)
             json_object_set_new(o, "input", json_text(j->input_path));
         if (midi != NULL)
@@ -196,7 +217,7 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
     }
 }
 
-static int write_result(const job_setup *s, const job *j)
+static int write_result(const job_setup *s, job *j)
 {
     bgpt_error error = { 0 };
     uint8_t *file;
@@ -204,7 +225,9 @@ static int write_result(const job_setup *s, const job *j)
     int code = whole_file(j, &file, &size);
     if (code != 0)
         return code;
-    if (j->output_path != NULL) {
+    if (j->output_path == NULL) {
+        begin_stream(j); /* the model may have ended it at once */
+    } else {
         code = s->make_folders ? make_folder_of(j->output_path) : 0;
         if (code == 0 && bgpt_write_file(j->output_path, file, size, s->overwrite, s->machine, &error) != BGPT_OK)
             code = fail_with(&error);
@@ -215,17 +238,32 @@ static int write_result(const job_setup *s, const job *j)
     return code;
 }
 
-static int finish_job(const job_setup *s, const job *j)
+static int not_made(const job_setup *s, const job *j, int code, const char *why)
+{
+    jobs_not_made(s->files, j->input_path, j->output_path, code, why);
+    return code;
+}
+
+static int stopped(const job_setup *s, const job *j)
+{
+    totals.stopped++;
+    return not_made(s, j, bgpt_exit_code(BGPT_ERR_FAILED), "interrupted"); /* said once, at the end */
+}
+
+static int finish_job(const job_setup *s, job *j)
 {
     const bgpt_request *r = &j->request;
+    int code;
     if (j->no_memory)
-        return fail(BGPT_ERR_MEMORY, "%s: out of memory", job_name(j));
-    if (r->status != BGPT_OK)
-        return fail(r->status, "%s: %s", j->input_path != NULL ? j->input_path : job_name(j), r->error.text);
-    if (r->end == BGPT_END_STOPPED)
-        return bgpt_exit_code(BGPT_ERR_FAILED); /* said once, at the end */
-    totals.done++;
-    return write_result(s, j);
+        code = fail(BGPT_ERR_MEMORY, "%s: out of memory", job_name(j));
+    else if (r->status != BGPT_OK)
+        code = fail(r->status, "%s: %s", j->input_path != NULL ? j->input_path : job_name(j), r->error.text);
+    else if (r->end == BGPT_END_STOPPED)
+        return stopped(s, j);
+    else
+        code = write_result(s, j);
+    totals.done += code == 0;
+    return code == 0 ? 0 : not_made(s, j, code, failure_text());
 }
 
 /* --- groups -------------------------------------------------------------------- */
@@ -248,6 +286,8 @@ static size_t open_group(const job_setup *s, job *jobs, size_t n, job **group, i
         *code = worse(*code, one);
         if (one == 0)
             group[used++] = &jobs[i];
+        else
+            not_made(s, &jobs[i], one, failure_text());
     }
     return used;
 }
@@ -266,11 +306,11 @@ static int run_group(const job_setup *s, job *jobs, size_t n)
         requests[i].max_bytes = s->max_bytes;
         requests[i].bytes = on_bytes;
         requests[i].ctx = group[i];
-        if (group[i]->output_path == NULL)
-            out_bytes(requests[i].prompt, requests[i].prompt_size);
     }
     if (used > 0 && bgpt_generate(s->model, requests, used, &s->sampling, &error) != BGPT_OK) {
-        code = fail_with(&error);
+        code = worse(code, fail_with(&error));
+        for (size_t i = 0; i < used; i++)
+            not_made(s, group[i], bgpt_exit_code(error.code), failure_text());
     } else {
         for (size_t i = 0; i < used; i++) {
             group[i]->request = requests[i];
@@ -290,13 +330,17 @@ static int run_group(const job_setup *s, job *jobs, size_t n)
 int jobs_run(const job_setup *s, job_list *list)
 {
     int code = 0;
+    size_t next = 0;
     totals.files = list->count;
     signals_catch(NULL);
-    for (size_t i = 0; i < list->count && !signals_stop(); i += GROUP) {
-        size_t n = list->count - i < GROUP ? list->count - i : GROUP;
-        code = worse(code, run_group(s, list->items + i, n));
+    while (next < list->count && !signals_stop()) {
+        size_t n = list->count - next < GROUP ? list->count - next : GROUP;
+        code = worse(code, run_group(s, list->items + next, n));
+        next += n;
     }
-    if (signals_stop())
+    while (next < list->count)
+        code = worse(code, stopped(s, &list->items[next++]));
+    if (signals_stop() && totals.stopped > 0)
         code = worse(code, fail(BGPT_ERR_FAILED, "interrupted: %llu of %llu files are complete", (unsigned long long)totals.done, (unsigned long long)totals.files));
     return code;
 }

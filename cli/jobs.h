@@ -31,6 +31,7 @@ typedef struct job {
     uint8_t *input;     /* read bytes, the library's */
     uint8_t *made;
     size_t size, capacity;
+    bool begun;         /* standard output has got the prompt */
     bool no_memory;
 } job;
 
@@ -46,7 +47,7 @@ typedef struct job_setup {
     uint64_t max_bytes;
     bool overwrite;
     bool make_folders; /* outputs lie in a folder of the caller's naming: make what is missing of it */
-    json_t *files; /* an array that gets one object per job, or NULL */
+    json_t *files; /* an array that gets one object per job, done or not, or NULL */
 } job_setup;
 
 /* A new zeroed job at the end; NULL: out of memory. */
@@ -66,6 +67,10 @@ int read_context_file(const char *path, const bgpt_options *o, uint8_t **data, s
 
 /* What the typed options mean to the library. */
 bgpt_sampling sampling_of(const sampling_arguments *a, uint64_t seed);
+
+/* To `files` (may be NULL): a file that was not made, why, and the exit code
+ * it stands for.  What is not known of it is NULL. */
+void jobs_not_made(json_t *files, const char *input, const char *output, int code, const char *why);
 
 /* All jobs.  The worst exit code of them. */
 int jobs_run(const job_setup *s, job_list *list);

@@ -16,8 +16,9 @@
 
 static struct {
     bool quiet, verbose;
-    bool pipe_ends_us; /* SIGPIPE had its usual meaning when we started */
-    int write_error;   /* errno of the first failed write, 0 */
+    bool pipe_ends_us;   /* SIGPIPE had its usual meaning when we started */
+    int write_error;     /* errno of the first failed write, 0 */
+    char failure[1024];  /* the last sentence about an error */
 } streams;
 
 void output_open(void)
@@ -67,7 +68,7 @@ static void check_write(bool ok)
  * also steer a terminal, become '?'. */
 static void say(bool is_error, const char *format, va_list ap)
 {
-    char text[1024];
+    char text[sizeof streams.failure];
     vsnprintf(text, sizeof text, format, ap);
     for (char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -75,10 +76,12 @@ static void say(bool is_error, const char *format, va_list ap)
     }
     check_write(fflush(stdout) == 0); /* where both streams meet, they keep their order */
     progress_clear();
-    if (is_error)
+    if (is_error) {
+        memcpy(streams.failure, text, sizeof text);
         fprintf(stderr, colour(STDERR_FILENO) ? "\033[31mbgpt:\033[0m %s\n" : "bgpt: %s\n", text);
-    else
+    } else {
         fprintf(stderr, "%s\n", text);
+    }
     fflush(stderr);
 }
 
@@ -103,6 +106,11 @@ int usage_error(const char *format, ...)
     say(true, format, ap);
     va_end(ap);
     return bgpt_exit_code(BGPT_ERR_ARGUMENT);
+}
+
+const char *failure_text(void)
+{
+    return streams.failure;
 }
 
 int worse(int a, int b)

@@ -19,6 +19,8 @@ bool output_quiet(void);
 int fail(bgpt_status status, const char *format, ...) PRINTF_LIKE(2, 3);
 int fail_with(const bgpt_error *error);
 int usage_error(const char *format, ...) PRINTF_LIKE(1, 2);
+/* SENTENCE as the last of these said it, for a report that repeats it. */
+const char *failure_text(void);
 
 /* Of two exit codes the one to end with, where work goes on after an error. */
 int worse(int a, int b);

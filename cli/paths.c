@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char *path_base(const char *path)
 {
@@ -70,19 +71,40 @@ int refuse_existing(const char *path, bool force)
     return force || !is_file(path) ? 0 : usage_error("%s exists already (-f overwrites)", path);
 }
 
+static bool identity(int failed, const struct stat *s, file_identity *id)
+{
+    if (failed != 0)
+        return false;
+    *id = (file_identity){ s->st_dev, s->st_ino };
+    return true;
+}
+
 bool identify(const char *path, file_identity *id)
 {
     struct stat s;
-    if (stat(path, &s) != 0)
-        return false;
-    *id = (file_identity){ s.st_dev, s.st_ino };
-    return true;
+    return identity(stat(path, &s), &s, id);
+}
+
+bool identify_input(const char *path, file_identity *id)
+{
+    struct stat s;
+    return identity(is_dash(path) ? fstat(STDIN_FILENO, &s) : stat(path, &s), &s, id);
 }
 
 bool is_same_file(const char *a, const char *b)
 {
     file_identity x, y;
     return identify(a, &x) && identify(b, &y) && memcmp(&x, &y, sizeof x) == 0;
+}
+
+int refuse_same(const char *output, const char *input, const char *what)
+{
+    file_identity x, y;
+    if (input == NULL || !is_file(output)) /* most outputs are new: one question for them */
+        return 0;
+    if (!identify(output, &x) || !identify_input(input, &y) || memcmp(&x, &y, sizeof x) != 0)
+        return 0;
+    return usage_error("%s: the output would replace the %s", output, what);
 }
 
 int make_folder(const char *path)

@@ -26,6 +26,9 @@ bool is_file(const char *path);
 int refuse_existing(const char *path, bool force);
 /* Do both names lead to the same existing file? */
 bool is_same_file(const char *a, const char *b);
+/* The sentence about an output that is, by whatever name, a file the command reads: "the output would
+ * replace the WHAT", which no option allows.  input: "-" is standard input; NULL: there is none.  0 or the exit code. */
+int refuse_same(const char *output, const char *input, const char *what);
 
 /* What tells a file from all others, whatever its name; can be compared byte by byte. */
 typedef struct file_identity {
@@ -33,6 +36,8 @@ typedef struct file_identity {
 } file_identity;
 
 bool identify(const char *path, file_identity *id);
+/* The same; "-" is standard input. */
+bool identify_input(const char *path, file_identity *id);
 
 /* mkdir -p.  0, or the exit code after a sentence. */
 int make_folder(const char *path);

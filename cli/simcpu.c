@@ -58,9 +58,9 @@ int write_result(const common *c, const result_arguments *r, const char *input, 
             out_bytes(data, size);
         return code;
     }
-    if (is_same_file(r->output, input))
-        return usage_error("%s: would replace the input", r->output);
-    int code = refuse_existing(r->output, r->force);
+    int code = refuse_same(r->output, input, "input");
+    if (code == 0)
+        code = refuse_existing(r->output, r->force);
     if (code == 0 && bgpt_write_file(r->output, data, size, r->force, o, &error) != BGPT_OK)
         code = fail_with(&error);
     return code;

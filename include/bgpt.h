@@ -212,6 +212,7 @@ typedef struct bgpt_score {
     double nats;            /* sum over symbols */
     double nats_per_symbol, reference_bpb, bits_per_byte;
     int label, predicted;   /* classifier, else -1 */
+    uint64_t left_out;      /* of a total: pairs that were not scored, being longer than the context */
 } bgpt_score;
 
 typedef struct bgpt_eval {

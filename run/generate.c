@@ -197,13 +197,14 @@ static void finish_patch(generator *g, uint32_t slot)
     uint32_t n = 0;
     for (uint32_t i = s->given; i < s->fill; i++)
         bytes[n++] = (uint8_t)s->patch[i];
-    if (n && r->bytes && r->bytes(r->ctx, bytes, n) != 0) {
-        r->end = BG_END_STOPPED;
-        s->ended = 1;
-    }
     /* the patch just made has the index `length`; is there room for one behind it? */
     if (!s->ended && bg_decoder_length(g->decoder, slot) + 1 >= g->N) {
         r->end = BG_END_CONTEXT;
+        s->ended = 1;
+    }
+    /* a stop that comes with the last bytes stops nothing: the sequence is whole */
+    if (n && r->bytes && r->bytes(r->ctx, bytes, n) != 0 && !s->ended) {
+        r->end = BG_END_STOPPED;
         s->ended = 1;
     }
     if (s->ended)

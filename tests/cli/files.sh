@@ -51,6 +51,41 @@ same_file tune.abc "$TUNE"
 cp tune.abc tune.txt
 refuse 2 "would be written twice" "$BGPT" convert -q -m "$MODEL" tune.abc tune.txt --to mid out
 rm -f link.mid tune.txt
+# With -n, and into a folder that is there, the names to be written count.
+mkdir -p prompts
+cp "$TUNE" prompts/0001.abc
+for words in "-n 2" ""; do
+    # shellcheck disable=SC2086 # the words are meant to be split
+    refuse 2 "prompts/0001.abc: the output would replace the prompt" "$BGPT" generate -q -f -m "$MODEL" --max-bytes 8 $words -o prompts --prompt prompts/0001.abc
+done
+ln -sf ../tune.abc prompts/0002.abc
+refuse 2 "prompts/0002.abc: the output would replace the prompt" "$BGPT" generate -q -f -m "$MODEL" --max-bytes 8 -n 3 -o prompts --prompt tune.abc
+same_file prompts/0001.abc "$TUNE"
+missing prompts/0003.abc
+# shellcheck disable=SC2016 # the inner shell expands it
+refuse 2 "would replace the prompt" sh -c '"$@" <tune.abc' sh "$BGPT" generate -q -f -m "$MODEL" --max-bytes 8 --prompt - --ext abc -o tune.abc
+# shellcheck disable=SC2016
+refuse 2 "would replace an input" sh -c '"$@" <tune.abc' sh "$BGPT" convert -q -f -m "$MODEL" --max-bytes 8 --from abc --to mid - tune.abc
+same_file tune.abc "$TUNE"
+
+# An output that is the model, under its own name or another, with -f or without.
+ln -sf model.copy soft.safetensors
+ln -f model.copy hard.safetensors
+mkdir -p models
+ln -sf ../model.copy models/0002.safetensors
+ln -sf ../model.copy models/tune.mid
+for name in model.copy soft.safetensors hard.safetensors; do
+    for force in -q -f; do
+        refuse 2 "$name: the output would replace the model" "$BGPT" generate -q $force -m model.copy --ext safetensors --max-bytes 8 -o $name
+        refuse 2 "$name: the output would replace the model" "$BGPT" convert -q $force -m model.copy --to mid --max-bytes 8 tune.abc $name
+    done
+done
+refuse 2 "would replace the model" "$BGPT" generate -q -f -m soft.safetensors --ext safetensors --max-bytes 8 -o hard.safetensors
+refuse 2 "0002.safetensors: the output would replace the model" "$BGPT" generate -q -f -m model.copy --ext safetensors --max-bytes 8 -n 2 -o models
+missing models/0001.safetensors
+refuse 2 "models/tune.mid: the output would replace the model" "$BGPT" convert -q -f -m model.copy --to mid --max-bytes 8 tune.abc models
+same_file model.copy "$MODEL"
+rm -rf prompts models soft.safetensors hard.safetensors
 refuse 2 "many inputs need a folder" "$BGPT" convert -q -m "$MODEL" tune.abc text.abc kept --to mid
 refuse 2 "--to EXT is missing" "$BGPT" convert -q -m "$MODEL" tune.abc text.abc out
 refuse 2 "give --from EXT" "$BGPT" convert -q -m "$MODEL" nothing out.mid

@@ -20,6 +20,14 @@ prints '"origin": "tests"'
 
 # A run is not replaced by accident.
 refuse 2 "whole holds a run already" train "$data" --steps 1 --out whole -q
+for left in config.json model.safetensors log.jsonl checkpoint-00000004.safetensors; do
+    rm -rf part
+    mkdir part
+    echo mine >part/$left
+    refuse 2 "part holds a run already" train "$data" --steps 1 --out part -q
+    checks=$((checks + 1))
+    [ "$(cat part/*)" = mine ] || wrong "part/$left is not what it was"
+done
 expect 0 train "$data" --steps 1 --out whole -q -f
 silent
 refuse 3 "nowhere" "$BGPT" train -q --resume --out nowhere

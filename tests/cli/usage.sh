@@ -30,6 +30,12 @@ for verb in train eval generate convert classify info import export version; do
 done
 expect 0 "$BGPT" --man
 prints ".SH COMMANDS"
+
+# What a resumed run promises, and what not, is in the help.
+expect 0 "$BGPT" --man train
+prints "exact (the same bits) for runs limited by"
+prints "the cosine follows the clock"
+prints "With \-\-time alone the rate follows the clock"
 refuse 2 "did you mean --precision?" "$BGPT" version --precison fp32
 
 # Numbers: not one, too small, too large.
@@ -48,6 +54,7 @@ refuse 2 "--lr: 0 is less than" "$BGPT" train d --out r --lr 0
 refuse 2 "--lr: -1 is less than" "$BGPT" train d --out r --lr -1
 refuse 2 "--dropout: 1 is more than" "$BGPT" train d --out r --dropout 1
 refuse 2 "--batch: 0 is less than 1" "$BGPT" train d --out r --batch 0
+refuse 2 "--batch: 4097 is more than 4096" "$BGPT" eval -m "$MODEL" --batch 4097 "$TUNE"
 refuse 2 "--hidden: 100 is not a multiple of 64" "$BGPT" train d --out r --hidden 100
 for time in x 5x 3m2h 2h30 -5m "1 m" ""; do
     refuse 2 "--time: not a duration" "$BGPT" train d --out r --time "$time"

@@ -27,6 +27,17 @@ same_file "$WORK/stdout" all.json
 expect 0 "$BGPT" eval -q --format=json -m "$MODEL" --pairs abc:mid "$FIXTURES/files"
 json files total
 prints "p4031.abc -> "
+prints '"left_out": 0'
+mkdir -p lengths
+for i in 1 2 3; do
+    printf 'X:%d' $i >lengths/p$i.abc
+    head -c $((10000 * (i - 1) + 8)) /dev/zero >lengths/p$i.mid
+done
+for pairs in abc:mid abc+mid; do
+    expect 0 "$BGPT" eval -q --format=json -m "$MODEL" --pairs $pairs lengths
+    json files total left_out
+    prints '"left_out": 2'
+done
 ls "$FIXTURES"/files/*.abc >list.txt
 expect 0 "$BGPT" eval -q -m "$MODEL" @list.txt
 prints "p4031.abc"
@@ -53,6 +64,17 @@ json files file bytes made end midi seed
 expect 0 "$BGPT" generate -m "$MODEL" --ext mid --max-bytes 8 -o bad.mid
 says "as MIDI: "
 
+# A prompt that is refused is not printed either; one that is not is, even when the model adds nothing to it.
+head -c 100000 /dev/zero | tr '\0' A >long.abc
+refuse 3 "leaves no room" "$BGPT" generate -q -m "$MODEL" --prompt long.abc
+refuse 3 "leaves no room" "$BGPT" generate -q -m "$MODEL" --prompt long.abc -o from-long.abc
+missing from-long.abc
+expect 0 "$BGPT" generate -m "$MODEL" --prompt tune.abc --greedy -o greedy.abc
+says "ended by itself"
+same_file greedy.abc tune.abc
+expect 0 "$BGPT" generate -q -m "$MODEL" --prompt tune.abc --greedy
+same_file "$WORK/stdout" tune.abc
+
 # Interrupted: what is complete stays, nothing half-made appears.
 last_command="bgpt generate (interrupted)"
 "$BGPT" generate -m "$MODEL" --ext abc -n 20000 -o broken >"$WORK/stdout" 2>"$WORK/stderr" </dev/null &
@@ -72,6 +94,30 @@ missing broken/20000.abc
 expect 0 "$BGPT" generate -q -m "$MODEL" --ext abc -o alone.abc
 same_file alone.abc broken/0001.abc
 
+# A signal that comes with the last bytes takes nothing away.  It is sent while the program
+# waits for its input; one that it does not catch yet ends it, and the next attempt waits longer.
+last_command="bgpt convert (interrupted, with all done)"
+for seconds in 1 3 10 30; do
+    rm -f last.fifo
+    mkfifo last.fifo
+    "$BGPT" convert -q -m "$MODEL" --from abc --to mid --temperature 1000 --max-bytes 1 - last.mid <last.fifo >"$WORK/stdout" 2>"$WORK/stderr" &
+    job=$!
+    exec 3>last.fifo
+    sleep $seconds
+    kill -s TERM $job
+    sleep 0.1
+    (cat tune.abc >&3) 2>"$WORK/broken-pipe"
+    exec 3>&-
+    wait $job
+    code=$?
+    [ "$code" = 143 ] || break
+done
+checks=$((checks + 1))
+[ "$code" = 0 ] || wrong "exit code $code instead of 0"
+silent
+checks=$((checks + 1))
+[ "$(wc -c <last.mid)" = 1 ] || wrong "last.mid is not there with its one byte"
+
 # Conversion: one, many, a folder; streams; failures beside successes.
 expect 0 "$BGPT" convert -m "$MODEL" tune.abc tune.mid --max-bytes 32
 exists tune.mid
@@ -88,11 +134,24 @@ same_file out/sub/a.mid tune.mid
 expect 3 "$BGPT" convert -m "$MODEL" no-such.abc tune.abc out2 --to mid --max-bytes 32
 says "no-such.abc"
 same_file out2/tune.mid tune.mid
-head -c 100000 /dev/zero | tr '\0' A >long.abc
 expect 3 "$BGPT" convert -m "$MODEL" long.abc tune.abc out3 --to mid --max-bytes 32
 says "long.abc: "
 same_file out3/tune.mid tune.mid
 missing out3/long.mid
+
+# For a program that reads the results, failures are results.
+expect 3 "$BGPT" convert -q --format=json -m "$MODEL" no-such.abc long.abc tune.abc out4 --to mid --max-bytes 32
+json files seed file input error status bytes end
+prints "leaves no room"
+prints '"input": "no-such.abc"'
+prints '"status": 0'
+prints '"status": 3'
+expect 3 "$BGPT" convert -q --format=json -m "$MODEL" long.abc long.mid
+json files seed file input error status
+missing long.mid
+expect 3 "$BGPT" convert -q --format=json -m "$MODEL" no-such.abc none.mid
+json files seed input error status
+refuse 3 "no-such-model" "$BGPT" convert -q --format=json -m no-such-model tune.abc none.mid
 
 # Classification.
 expect 0 "$BGPT" classify -m "$CLASSIFIER" tune.abc tunes
