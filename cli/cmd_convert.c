@@ -247,6 +247,8 @@ static void drop_unknown_formats(const bgpt_model *m, plan *p)
     for (size_t i = 0; i < p->list.count; i++) {
         job j = p->list.items[i];
         int code = model_check_extension(m, j.input_path, j.request.input_extension);
+        if (code == 0)
+            code = model_check_pair(m, j.input_path, j.request.input_extension, j.request.extension);
         if (code != 0)
             leave_out(p, j.input_path, j.output_path, code);
         p->list.items[i] = p->list.items[kept]; /* swapped, so that the list still owns both */

@@ -67,7 +67,7 @@ static const option train_options[] = {
     { "force", 'f', OPTION_FLAG, AT(force), 0, 0, NULL, NULL, "replace a run that lies in the folder" },
     { "eval-every", 0, OPTION_COUNT, AT(eval_every), 0, 1e15, NULL, "N", "steps between evaluations; 0: only at the end; without it, about ten in a run" },
     { "save-every", 0, OPTION_DURATION, AT(save_every), 0, 1e10, "5m", "TIME", "time between checkpoints; 0: only at the end" },
-    { "keep", 0, OPTION_COUNT, AT(keep), 1, 1e6, "2", "N", "checkpoints kept" },
+    { "keep", 0, OPTION_COUNT, AT(keep), 2, 1e6, "2", "N", "checkpoints kept, at least 2" },
 };
 
 /* --- checks --------------------------------------------------------------------- */

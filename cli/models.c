@@ -52,3 +52,17 @@ int model_check_extension(const bgpt_model *m, const char *path, const char *ext
         return 0;
     return fail(BGPT_ERR_FORMAT, "%s: the model has not been trained on .%s files; it knows %s", path, extension, known);
 }
+
+int model_check_pair(const bgpt_model *m, const char *path, const char *from, const char *to)
+{
+    const char *pairs = model_fact(m, "pairs");
+    if (model_fact(m, "trained_steps") == NULL)
+        return 0;
+    if (pairs == NULL)
+        return fail(BGPT_ERR_FORMAT, "%s: the model has not been trained to convert (train --pairs makes such a model)", path);
+    const size_t a = strcspn(pairs, ":+");
+    const char *b = pairs[a] ? pairs + a + 1 : pairs + a;
+    const int there = strlen(from) == a && strncmp(from, pairs, a) == 0 && strcmp(to, b) == 0;
+    const int back = pairs[a] == '+' && strlen(to) == a && strncmp(to, pairs, a) == 0 && strcmp(from, b) == 0;
+    return there || back ? 0 : fail(BGPT_ERR_FORMAT, "%s: the model converts %s, not %s to %s", path, pairs, from, to);
+}

@@ -19,4 +19,8 @@ const char *model_fact(const bgpt_model *m, const char *key);
  * lists those it knows.  A model that does not say takes any. */
 int model_check_extension(const bgpt_model *m, const char *path, const char *extension);
 
+/* Refuse a conversion that the model was not trained for.  A model that bgpt did not train says
+ * nothing about itself and takes any. */
+int model_check_pair(const bgpt_model *m, const char *path, const char *from, const char *to);
+
 #endif

@@ -18,7 +18,6 @@ bg_status bg_fail_path(bg_error *err, const char *folder);
  * The caller frees *steps. */
 bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *sys, const char *folder, bg_error *err);
 
-/* Does the folder hold a run: its settings or a checkpoint? */
 /* One process at a time writes a run.  Holds until the descriptor is closed, which the system does for a killed process. */
 bg_status bg_folder_lock(int *fd, const bg_sys *sys, const char *folder, bg_error *err);
 
@@ -32,6 +31,7 @@ bg_status bg_folder_take(const bg_sys *sys, const char *folder, const char *reci
 
 /* Is file, by whatever name, the model or a checkpoint of the run in the folder? */
 bg_status bg_folder_holds(int *holds, const bg_sys *sys, const char *folder, const char *file, bg_error *err);
+/* Does the folder hold a run: any name that a new one would replace? */
 bg_status bg_folder_has_run(int *has, const bg_sys *sys, const char *folder, bg_error *err);
 /* Remove what killed programs left half-written ("NAME.tmp-..."). */
 bg_status bg_folder_tidy(const bg_sys *sys, const char *folder, bg_error *err);
