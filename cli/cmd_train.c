@@ -144,7 +144,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
         .save_every = a->save_every == 0 ? -1 : a->save_every,
         .keep = (uint32_t)a->keep, .val_limit = (uint32_t)a->validation_limit,
-        .progress = report_progress, .notice = notice_hook,
+        .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
     if (a->size != NULL && bgpt_size(a->size, &t->config, &error) != BGPT_OK)
         return fail_with(&error);
@@ -244,7 +244,8 @@ const command command_train = {
                "Ctrl-C or SIGTERM finishes the step, saves, and ends with code 75; a second one ends at once. --resume goes on "
                "from the last checkpoint, after kill -9 too. A run limited by --steps or --epochs then gives the same model, bit for bit, as "
                "one that was never interrupted. With --time alone the rate follows the clock: a resumed run continues exactly from "
-               "the checkpoint, but the steps after it may see other rates. With both --time and --steps the cosine follows the "
+               "the checkpoint, but the steps after it may see other rates. DATA is stored as it was typed: resume in the same "
+               "folder, or name DATA again. With both --time and --steps the cosine follows the "
                "steps, and the clock only decides where the run ends.",
     .examples = "bgpt train tunes/ --val held-out/ --time 90m --out run\n"
                 "bgpt train tunes/ --pairs abc+mid --loss target --epochs 32 --out run\n"

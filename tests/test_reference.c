@@ -174,7 +174,9 @@ static void open_fixture(fixture *f, const level_case *c)
         skip();
     }
     if (!open_folder(f, c->fixture)) {
-        print_message("  SKIP: fixture %s is not here\n", c->fixture);
+        if (getenv("BGPT_TEST_REQUIRE"))
+            fail_msg("fixture %s is not here, and BGPT_TEST_REQUIRE wants it", c->fixture);
+        print_message("  SKIP: fixture %s is not here (BGPT_TEST_REQUIRE=1 makes this a failure)\n", c->fixture);
         skip();
     }
     f->expected = json_load_file(in_folder(f, "expected.json"), 0, &why);
