@@ -181,7 +181,7 @@ static bg_status lock_folder(bg_trainer *r, bg_error *err)
     return bg_folder_lock(&r->lock, r->sys, r->t->out, err);
 }
 
-/* Where an earlier session stopped. */
+/* Where an earlier process stopped. */
 static bg_status go_on(bg_trainer *r, bg_error *err)
 {
     const bg_train *t = r->t;

@@ -30,14 +30,14 @@ typedef struct bg_trainer {
     bg_meta model_meta;       /* what does not change during the run */
     bg_state state;
     uint64_t total;           /* steps of the whole run; 0: time decides */
-    double seconds_before;    /* used by earlier sessions of this run */
+    double seconds_before;    /* used by earlier processes of this run */
     double started;           /* clock at the start of this one */
     double saved_at;          /* clock of the last checkpoint */
     uint64_t saved_step;      /* UINT64_MAX: none yet */
     double rate;              /* bytes per second of late */
 } bg_trainer;
 
-/* Open everything: new, or where an earlier session stopped. */
+/* Open everything: new, or where an earlier process stopped. */
 bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_options *machine, bg_error *err);
 void bg_trainer_close(bg_trainer *r);
 
