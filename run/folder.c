@@ -108,6 +108,19 @@ bg_status bg_folder_checkpoints(uint64_t **steps, size_t *count, const bg_sys *s
     return BG_OK;
 }
 
+bg_status bg_folder_is_parent(int *is, const bg_sys *sys, const char *folder, const char *path, bg_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = bg_strdup(sys, slash ? path : ".");
+    if (!parent)
+        return bg_fail_memory(err, "a path", strlen(path) + 1);
+    if (slash)
+        parent[slash == path ? 1 : slash - path] = 0;
+    *is = bg_same_file(sys, parent, folder);
+    bg_free(sys, parent);
+    return BG_OK;
+}
+
 bg_status bg_folder_holds(int *holds, const bg_sys *sys, const char *folder, const char *file, bg_error *err)
 {
     uint64_t *steps;

@@ -29,6 +29,9 @@ bg_status bg_folder_write(const bg_sys *sys, const char *folder, const char *nam
  * that follow fsync the folder, so none of them ever lies beside BG_FOLDER_TAKING. */
 bg_status bg_folder_take(const bg_sys *sys, const char *folder, const char *recipe, bg_error *err);
 
+/* Does the file of this path lie in the folder itself, not below it? */
+bg_status bg_folder_is_parent(int *is, const bg_sys *sys, const char *folder, const char *path, bg_error *err);
+
 /* Is file, by whatever name, the model or a checkpoint of the run in the folder? */
 bg_status bg_folder_holds(int *holds, const bg_sys *sys, const char *folder, const char *file, bg_error *err);
 /* Does the folder hold a run: any name that a new one would replace? */

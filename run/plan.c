@@ -147,11 +147,11 @@ static bg_status plan_again(bg_trainer *r, const bg_train *t, bg_error *err)
 
 /* --- data ------------------------------------------------------------------------- */
 
-/* Length of the folder part of a path, its slash left out; 0: the current folder. */
+/* Length of the folder part of a path; 0: the current folder. */
 static size_t folder_length(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + (slash == path) : 0;
+    return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
 /* What is written into must not be read from: none of the files may lie in the run folder itself.
@@ -165,11 +165,8 @@ static bg_status check_outside(const bg_trainer *r, const bg_dataset *d, bg_erro
         if (last && folder_length(last) == n && strncmp(last, path, n) == 0)
             continue;
         last = path;
-        char *folder = n ? bg_asprintf(r->sys, "%.*s", (int)n, path) : bg_strdup(r->sys, ".");
-        if (!folder)
-            return bg_fail_memory(err, "a path", n + 1);
-        const int inside = bg_same_file(r->sys, folder, r->t->out);
-        bg_free(r->sys, folder);
+        int inside;
+        BG_TRY(bg_folder_is_parent(&inside, r->sys, r->t->out, path, err));
         if (inside)
             return bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the run folder, which is written to; choose another --out", path);
     }
@@ -250,10 +247,10 @@ static bg_status check_data(bg_trainer *r, int again, bg_error *err)
 bg_status bg_trainer_plan(bg_trainer *r, bg_error *err)
 {
     const bg_train *t = r->t;
-    if (t->resume)
+    if (t->resume) {
         BG_TRY(finish_taking(r, t, err));
-    if (t->resume)
         BG_TRY(find_recipe(r, t, err));
+    }
     int again = r->recipe_text != NULL;
     if (t->resume && !again)
         bg_notify(t->notice, t->ctx, "%s holds no run to go on with, so one is started", t->out);

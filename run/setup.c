@@ -37,16 +37,11 @@ static bg_status check_folder(const bg_trainer *r, bg_error *err)
 /* A model that lies in the folder would be removed with the run it belongs to. */
 static bg_status check_init(const bg_trainer *r, bg_error *err)
 {
-    const char *init = r->t->init, *slash = init ? strrchr(init, '/') : NULL;
+    const char *init = r->t->init;
+    int inside;
     if (!init || r->t->resume)
         return BG_OK;
-    char *folder = slash ? bg_strdup(r->sys, init) : bg_strdup(r->sys, ".");
-    if (!folder)
-        return bg_fail_memory(err, "a path", strlen(init) + 1);
-    if (slash)
-        folder[slash == init ? 1 : slash - init] = 0;
-    int inside = bg_same_file(r->sys, folder, r->t->out);
-    bg_free(r->sys, folder);
+    BG_TRY(bg_folder_is_parent(&inside, r->sys, r->t->out, init, err));
     if (!inside)
         BG_TRY(bg_folder_holds(&inside, r->sys, r->t->out, init, err)); /* through a link */
     if (inside)
