@@ -15,7 +15,7 @@
 
 static const char *const names[BG_ISA_COUNT] = {
     [BG_ISA_PORTABLE] = "portable", [BG_ISA_NEON] = "neon", [BG_ISA_AVX2] = "avx2",
-    [BG_ISA_AVX512] = "avx512", [BG_ISA_AVX512FP16] = "avx512fp16", [BG_ISA_AMX] = "amx",
+    [BG_ISA_AVX512] = "avx512", [BG_ISA_AVX512BF16] = "avx512bf16", [BG_ISA_AVX512FP16] = "avx512fp16", [BG_ISA_AMX] = "amx",
 };
 
 const char *bg_isa_name(bg_isa isa)
@@ -77,7 +77,7 @@ static int tiles_permitted(void)
 }
 
 /* Each level includes the one before it, so that kernels of a lower level can
- * always stand in; AMX stands on AVX-512, not on FP16. */
+ * always stand in; BF16, FP16 and AMX each stand on AVX-512. */
 static int present(bg_isa isa)
 {
     features f = read_features();
@@ -89,6 +89,8 @@ static int present(bg_isa isa)
         return avx2;
     case BG_ISA_AVX512:
         return avx512;
+    case BG_ISA_AVX512BF16:
+        return avx512 && bit(f.l71a, L71A_AVX512_BF16);
     case BG_ISA_AVX512FP16:
         return avx512 && bit(f.l7d, L7D_AVX512_FP16);
     case BG_ISA_AMX:

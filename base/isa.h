@@ -10,6 +10,7 @@ typedef enum bg_isa {
     BG_ISA_NEON,      /* arm64 */
     BG_ISA_AVX2,      /* AVX2 + FMA */
     BG_ISA_AVX512,    /* AVX-512 F, BW, DQ, VL */
+    BG_ISA_AVX512BF16, /* and BF16: its dot products pay on some processors only (ops/cpu/cpu.c) */
     BG_ISA_AVX512FP16,
     BG_ISA_AMX,       /* AMX-TILE, AMX-BF16 and AVX-512 BF16 */
     BG_ISA_COUNT

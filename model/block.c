@@ -1,7 +1,7 @@
 /* The GPT-2 block (Radford et al. 2019): pre-LayerNorm attention and
  * feed-forward, each added to the residual stream.  Straight-line op calls;
- * LayerNorm and GELU outputs are made again in the backward pass, because a
- * row's 5C floats of them cost more to keep than to compute. */
+ * LayerNorm and GELU outputs are made again in the backward pass, by ops that
+ * have their inputs at hand anyway. */
 #include "model/block.h"
 
 enum { SITE_INPUT, SITE_ATTENTION, SITE_PROJ, SITE_OUT, SITES_PER_BLOCK = 3 };
@@ -39,7 +39,17 @@ static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
     op->linear(s->be, a->x_out, a->x_mid, s->t.wide, &b->out, BG_EPI_RESIDUAL, p->R, &drop_out);
 }
 
-static void block_backward(bg_stack *s, uint32_t layer, const bg_pass *p)
+/* LayerNorm backward into the stack's dx; y and next as in bg_norm_back. */
+static const void *norm_back(const bg_stack *s, const bg_norm *n, const float *x, const float *mean, const float *rstd, const float *dres,
+                             const void *dy, void *y, void *next, const bg_dropout *drop, size_t R)
+{
+    const bg_norm_back b = { .dx = s->t.dx, .dg = n->dg, .db = n->db, .dres = dres, .dy = dy, .x = x, .mean = mean, .rstd = rstd,
+                             .g = n->g, .b = n->b, .y = y, .next = next, .drop = drop, .R = R, .C = s->C };
+    return s->be->ops->layernorm_back(s->be, &b);
+}
+
+/* dy: the gradient of the block's last product.  Returns that of the layer below. */
+static const void *block_backward(bg_stack *s, uint32_t layer, const bg_pass *p, const void *dy)
 {
     const bg_ops *op = s->be->ops;
     const bg_block *b = &s->blocks[layer];
@@ -48,25 +58,21 @@ static void block_backward(bg_stack *s, uint32_t layer, const bg_pass *p)
     const size_t R = p->R, C = s->C;
     const bg_dropout drop_attention = block_dropout(p, layer, SITE_ATTENTION);
     const bg_dropout drop_proj = block_dropout(p, layer, SITE_PROJ);
-    const bg_dropout drop_out = block_dropout(p, layer, SITE_OUT);
+    const bg_dropout drop_below = block_dropout(p, layer ? layer - 1 : 0, SITE_OUT);
 
-    const void *dy = op->residual_back(s->be, t->dy, t->dx, R, C, &drop_out);
-    op->gelu(s->be, t->wide, a->z, R, 4 * C);
+    op->linear_back_input(s->be, t->dwide, dy, a->z, t->wide, &b->out, R);
     op->linear_back_weight(s->be, &b->out, t->wide, dy, R);
-    op->linear_back_input(s->be, t->dwide, dy, a->z, &b->out, R);
-    norm(s, t->ln, NULL, NULL, a->x_mid, &b->ln2, R);
+    op->linear_back_input(s->be, t->dln, t->dwide, NULL, NULL, &b->fc, R);
+    dy = norm_back(s, &b->ln2, a->x_mid, a->mean2, a->rstd2, t->dx, t->dln, t->ln, t->dy, &drop_proj, R);
     op->linear_back_weight(s->be, &b->fc, t->ln, t->dwide, R);
-    op->linear_back_input(s->be, t->dln, t->dwide, NULL, &b->fc, R);
-    op->layernorm_back(s->be, t->dx, b->ln2.dg, b->ln2.db, t->dx, t->dln, a->x_mid, a->mean2, a->rstd2, b->ln2.g, R, C);
 
-    dy = op->residual_back(s->be, t->dy, t->dx, R, C, &drop_proj);
     op->linear_back_weight(s->be, &b->proj, a->att, dy, R);
-    op->linear_back_input(s->be, t->dln, dy, NULL, &b->proj, R);
+    op->linear_back_input(s->be, t->dln, dy, NULL, NULL, &b->proj, R);
     op->attention_back(s->be, t->wide, t->dln, a->att, a->qkv, a->lse, &p->segments, C, &drop_attention);
-    norm(s, t->ln, NULL, NULL, a->x_in, &b->ln1, R);
+    op->linear_back_input(s->be, t->dln, t->wide, NULL, NULL, &b->qkv, R);
+    dy = norm_back(s, &b->ln1, a->x_in, a->mean1, a->rstd1, t->dx, t->dln, t->ln, layer ? t->dy : NULL, &drop_below, R);
     op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, R);
-    op->linear_back_input(s->be, t->dln, t->wide, NULL, &b->qkv, R);
-    op->layernorm_back(s->be, t->dx, b->ln1.dg, b->ln1.db, t->dx, t->dln, a->x_in, a->mean1, a->rstd1, b->ln1.g, R, C);
+    return dy;
 }
 
 void bg_stack_forward(bg_stack *s, void *y, const bg_pass *p)
@@ -81,14 +87,13 @@ void bg_stack_forward(bg_stack *s, void *y, const bg_pass *p)
 
 void bg_stack_backward(bg_stack *s, const void *dy, const bg_pass *p)
 {
-    const bg_ops *op = s->be->ops;
-    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT);
-    op->layernorm_back(s->be, s->t.dx, s->lnf.dg, s->lnf.db, NULL, dy, s->acts[s->layers - 1].x_out, s->meanf, s->rstdf,
-                       s->lnf.g, p->R, s->C);
+    const uint32_t last = s->layers - 1;
+    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT), drop_out = block_dropout(p, last, SITE_OUT);
+    dy = norm_back(s, &s->lnf, s->acts[last].x_out, s->meanf, s->rstdf, NULL, dy, NULL, s->t.dy, &drop_out, p->R);
     for (uint32_t layer = s->layers; layer-- > 0;)
-        block_backward(s, layer, p);
+        dy = block_backward(s, layer, p, dy);
     if (drop.p > 0)
-        op->dropout(s->be, s->t.dx, p->R, s->C, &drop);
+        s->be->ops->dropout(s->be, s->t.dx, p->R, s->C, &drop);
 }
 
 void bg_stack_step(bg_stack *s, void *y, float *x, const bg_temps *t, void *qkv, const bg_step *step)

@@ -120,7 +120,7 @@ static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     const bg_config *c = &m->config;
     const uint32_t *source = m->source + first, *target = m->target + first;
     op->linear_back_weight(m->be, &m->head, m->hidden, m->dlogits, p->R);
-    op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, &m->head, p->R);
+    op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, NULL, &m->head, p->R);
     bg_stack_backward(&m->byte, m->hidden, p);
     if (!m->feature.w) {
         op->byte_embed_back(m->be, m->dfeatures, m->byte_dwte, m->byte_dwpe, m->byte.t.dx, source, m->tokens, target, n,
@@ -130,7 +130,7 @@ static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     op->byte_embed_back(m->be, m->chunk_input, m->byte_dwte, m->byte_dwpe, m->byte.t.dx, NULL, m->tokens, target, n,
                         c->patch_size, c->byte_hidden);
     op->linear_back_weight(m->be, &m->feature, m->chunk_feature, m->chunk_input, n);
-    op->linear_back_input(m->be, m->chunk_feature, m->chunk_input, NULL, &m->feature, n);
+    op->linear_back_input(m->be, m->chunk_feature, m->chunk_input, NULL, NULL, &m->feature, n);
     op->scatter_rows(m->be, m->dfeatures, m->chunk_feature, source, n, c->hidden);
 }
 
@@ -230,7 +230,7 @@ void bg_model_train_classifier(bg_model *m, const bg_batch *b, float scale, cons
         nats[i] = loss;
     }
     op->linear_back_weight(m->be, &m->classifier, m->pooled, m->dclass_logits, b->files);
-    op->linear_back_input(m->be, m->dpooled, m->dclass_logits, NULL, &m->classifier, b->files);
+    op->linear_back_input(m->be, m->dpooled, m->dclass_logits, NULL, NULL, &m->classifier, b->files);
     op->segment_mean_back(m->be, m->dfeatures, m->dpooled, &p.segments, c->hidden);
     patch_backward(m, &p);
 }

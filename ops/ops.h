@@ -22,7 +22,7 @@
  *   - No op allocates.  Scratch is the back end's, sized at open.
  *   - Bits: every op gives the same bits for any number of threads, and for
  *     any row r of R the bits of its result do not depend on the other rows
- *     or on R (except where rows are summed: parameter gradients, which sum in row order).
+ *     or on R (except where rows are summed: parameter gradients, in an order fixed by R).
  *   - Ops return void; a device failure is sticky and read at sync(). */
 #ifndef BG_OPS_OPS_H
 #define BG_OPS_OPS_H
@@ -79,6 +79,21 @@ typedef struct bg_segments {
     const uint32_t *start; /* (S+1) or NULL */
 } bg_segments;
 
+/* LayerNorm's backward pass with all that wants the same rows.  Returns the gradient of the
+ * residual product before x as act (R,C): drop's mask applied to dx, in `next`, or dx itself
+ * where nothing is to be done; NULL when next is NULL. */
+typedef struct bg_norm_back {
+    float *dx;              /* (R,C) = dres + LN'(dy) */
+    float *dg, *db;         /* (C) accumulated, by blocks of rows of a fixed size */
+    const float *dres;      /* (R,C), NULL or dx itself */
+    const void *dy;         /* act (R,C) */
+    const float *x, *mean, *rstd, *g, *b; /* as in layernorm */
+    void *y;                /* act (R,C), if not NULL: what layernorm gave, made again */
+    void *next;             /* act (R,C) or NULL */
+    const bg_dropout *drop; /* of next */
+    size_t R, C;
+} bg_norm_back;
+
 typedef struct bg_adamw {
     float lr, beta1, beta2, eps, weight_decay;
     float grad_scale;  /* gradients are multiplied by this first (clipping, loss scale) */
@@ -119,21 +134,17 @@ struct bg_ops {
     /* --- linear ---------------------------------------------------------- */
     /* x act (R,K); y, aux: see bg_epilogue; drop for BG_EPI_RESIDUAL only. */
     void (*linear)(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop);
-    /* dx act (R,K) = dy W^T; with z act (R,K) not NULL: times gelu'(z).  dy act (R,N). */
-    void (*linear_back_input)(bg_backend *be, void *dx, const void *dy, const void *z, const bg_weight *w, size_t R);
+    /* dx act (R,K) = dy W^T; dy act (R,N).  With z act (R,K) not NULL: times gelu'(z), and
+     * g act (R,K), if not NULL, = gelu(z), which BG_EPI_GELU gave, made again in passing. */
+    void (*linear_back_input)(bg_backend *be, void *dx, const void *dy, const void *z, void *g, const bg_weight *w, size_t R);
     /* w->dw += x^T dy; w->db += column sums of dy. */
     void (*linear_back_weight)(bg_backend *be, const bg_weight *w, const void *x, const void *dy, size_t R);
-    /* y act (R,C) = gelu(z): what BG_EPI_GELU gave, made again in the backward pass. */
-    void (*gelu)(bg_backend *be, void *y, const void *z, size_t R, size_t C);
-    /* The gradient of BG_EPI_RESIDUAL's product as act: drop's mask applied to
-     * dres float (R,C).  Returns dy, or dres itself when nothing is to be done. */
-    const void *(*residual_back)(bg_backend *be, void *dy, const float *dres, size_t R, size_t C, const bg_dropout *drop);
 
     /* --- normalisation ---------------------------------------------------- */
     /* y act (R,C) from x float (R,C); mean, rstd (R) may be NULL; eps 1e-5. */
     void (*layernorm)(bg_backend *be, void *y, float *mean, float *rstd, const float *x, const float *g, const float *b, size_t R, size_t C);
-    /* dx float (R,C) = dres + LN'(dy); dres float may be NULL or dx.  dg, db (C) accumulated. */
-    void (*layernorm_back)(bg_backend *be, float *dx, float *dg, float *db, const float *dres, const void *dy, const float *x, const float *mean, const float *rstd, const float *g, size_t R, size_t C);
+    /* See bg_norm_back. */
+    const void *(*layernorm_back)(bg_backend *be, const bg_norm_back *n);
 
     /* --- attention -------------------------------------------------------- */
     /* qkv act (R,3C) -> out act (R,C), causal in each segment, scale 1/8;

@@ -51,29 +51,61 @@ void ops_tensors_free(float **t, size_t n)
         free(t[i]);
 }
 
+/* What a level under test is made of. */
+typedef struct level_facts {
+    bg_isa isa;                 /* that the machine must have */
+    int fast;
+    const bg_cpu_level *plain;  /* opened by itself, on any machine */
+} level_facts;
+
+static level_facts facts_of(int level)
+{
+    switch (level) {
+    case OPS_NARROW_BF16:
+        return (level_facts){ BG_ISA_AVX512BF16, 1, NULL };
+    case OPS_NARROW_FP16:
+        return (level_facts){ BG_ISA_AVX512FP16, 1, NULL };
+    case OPS_NARROW_AMX:
+        return (level_facts){ BG_ISA_AMX, 1, NULL };
+    case OPS_PLAIN_BF16:
+        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_pairs_bf16 };
+    case OPS_PLAIN_FP16:
+        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_pairs_fp16 };
+    case OPS_PLAIN_AMX:
+        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_tiles };
+    default:
+        return (level_facts){ (bg_isa)level, 0, NULL };
+    }
+}
+
 const char *ops_level_missing(int level)
 {
-    const bg_isa isa = level == OPS_BF16 ? BG_ISA_AMX : level == OPS_BF16_PLAIN ? BG_ISA_PORTABLE : (bg_isa)level;
+    const bg_isa isa = facts_of(level).isa;
     return bg_isa_present(isa) ? NULL : bg_isa_name(isa);
 }
 
 void ops_engine_open(ops_engine *e, int level, unsigned threads)
 {
     const bg_limits limits = { 4096, 1024 };
+    const level_facts f = facts_of(level);
     bg_error err;
     CHECK_OK(bg_pool_open(&e->pool, bg_sys_default(), threads, &err), err);
-    if (level == OPS_BF16_PLAIN)
-        CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, &bg_cpu_tiles, &limits, &err), err);
+    if (f.plain)
+        CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, f.plain, &limits, &err), err);
     else
-        CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, level == OPS_BF16 ? BG_ISA_AMX : (bg_isa)level, level == OPS_BF16, &limits, &err), err);
+        CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, f.isa, f.fast, &limits, &err), err);
 }
 
 /* bf16 keeps 8 bits: a rounding errs by up to 2^-9.  A product of two rounded
  * operands errs by 2^-8 of its size, a sum of them by less relative to the largest result, and
- * results, kept probabilities and their gradients are rounded again: 2^-6 holds all of it. */
+ * results, kept probabilities and their gradients are rounded again: 2^-6 holds all of it.
+ * fp16 keeps 11 bits, but its products are summed in it, 64 at a time: 8 roundings of 2^-12
+ * as they add up at random, four times that at the worst of many results: 2^-7. */
 double ops_tolerance(const ops_case *c, const bg_backend *be)
 {
-    return be->act_size == sizeof(float) ? c->tolerance : 1.0 / 64;
+    if (be->act_size == sizeof(float))
+        return c->tolerance;
+    return strcmp(be->precision, "fp16") == 0 ? 1.0 / 128 : 1.0 / 64;
 }
 
 void ops_engine_close(ops_engine *e)

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "ops/ops.h"
 
-enum { OPS_TENSORS = 4, OPS_KEPT = 3 };
+enum { OPS_TENSORS = 4, OPS_KEPT = 4 };
 
 typedef enum ops_kind {
     OPS_PARAM, /* float, dense; its gradient is accumulated */
@@ -68,8 +68,8 @@ extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_gather
 enum { OPS_TRANSPOSED = 4, OPS_LINEAR_DROPPED = 8, OPS_AFTER_GELU = 16, OPS_NO_BIAS = 32 };
 /* Variants of ops_attention; uniform: segments of N rows. */
 enum { OPS_UNIFORM = 1, OPS_ATTENTION_DROPPED = 2 };
-/* Variant of ops_layernorm: the residual's gradient is added. */
-enum { OPS_WITH_RESIDUAL = 1 };
+/* Variants of ops_layernorm: the residual's gradient is added and what else is made beside it; with dropout. */
+enum { OPS_WITH_RESIDUAL = 1, OPS_NORM_DROPPED = 2 };
 
 /* A case at one size. */
 typedef struct ops_size {
@@ -93,9 +93,9 @@ typedef struct ops_engine {
     bg_backend *be;
 } ops_engine;
 
-/* The CPU levels under test: fp32 at every instruction set, bf16 on AMX tiles,
- * and the same program on tiles in plain C. */
-enum { OPS_BF16 = BG_ISA_COUNT, OPS_BF16_PLAIN, OPS_LEVELS };
+/* The CPU levels under test: fp32 at every instruction set, the narrow products of the machines
+ * that have them, and the programs of these in plain C. */
+enum { OPS_NARROW_BF16 = BG_ISA_COUNT, OPS_NARROW_FP16, OPS_NARROW_AMX, OPS_PLAIN_BF16, OPS_PLAIN_FP16, OPS_PLAIN_AMX, OPS_LEVELS };
 /* NULL, or the name of what this machine lacks. */
 const char *ops_level_missing(int level);
 void ops_engine_open(ops_engine *e, int level, unsigned threads);

@@ -2,8 +2,12 @@
  * tensors, the definition in double precision and the calls.  Written for
  * reading: one plain loop per definition. */
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "ops/dropout.h"
 #include "support_ops.h"
@@ -87,33 +91,55 @@ static void unbind(bg_backend *be, bg_weight *w)
     be->ops->weights_unbind(be, &list, 1);
 }
 
-/* With OPS_AFTER_GELU the input is z: kept[0] = gelu(z) is what the layer sees. */
-static void *layer_input(const ops_problem *p, bg_backend *be, ops_buffers *b)
+/* A matrix of activations through a function of each value, on the host. */
+static void map_act(bg_backend *be, void *y, const void *x, size_t R, size_t C, double (*f)(double))
 {
-    if (!(p->variant & OPS_AFTER_GELU))
-        return b->in[0];
-    be->ops->gelu(be, b->kept[0], b->in[0], p->R, p->C);
-    return b->kept[0];
+    float *host = malloc(R * C * sizeof *host);
+    be->ops->from_act(be, host, x, R, C);
+    for (size_t i = 0; i < R * C; i++)
+        host[i] = (float)f((double)host[i]);
+    be->ops->to_act(be, y, host, R, C);
+    free(host);
 }
 
 static void linear_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
     bg_weight w;
     bind(p, be, b, &w);
-    bg_epilogue e = epilogue_of(p);
-    be->ops->linear(be, b->out[0], e == BG_EPI_RESIDUAL ? b->in[3] : b->out[1], layer_input(p, be, b), &w, e, p->R, p->drop);
+    const bg_epilogue e = epilogue_of(p);
+    const void *x = b->in[0];
+    if (p->variant & OPS_AFTER_GELU) { /* the input is z: gelu(z) is what the layer sees */
+        map_act(be, b->kept[0], b->in[0], p->R, p->C, gelu_of);
+        x = b->kept[0];
+    }
+    be->ops->linear(be, b->out[0], e == BG_EPI_RESIDUAL ? b->in[3] : b->out[1], x, &w, e, p->R, p->drop);
     unbind(be, &w);
+}
+
+/* A float matrix with its dropout applied, as activations. */
+static void drop_to_act(const ops_problem *p, bg_backend *be, void *y, const float *x, size_t R, size_t C)
+{
+    const size_t row = bg_stride(sizeof(float), C);
+    float *host = malloc(R * C * sizeof *host);
+    for (size_t r = 0; r < R; r++)
+        for (size_t c = 0; c < C; c++)
+            host[r * C + c] = x[r * row + c] * (p->drop ? bg_drop_factor(p->drop, r, 0, (uint32_t)c) : 1.0f);
+    be->ops->to_act(be, y, host, R, C);
+    free(host);
 }
 
 static void linear_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
     bg_weight w;
     bind(p, be, b, &w);
+    const int after_gelu = p->variant & OPS_AFTER_GELU;
     const void *dy = b->dout[0];
-    if (epilogue_of(p) == BG_EPI_RESIDUAL)
-        dy = be->ops->residual_back(be, b->kept[1], b->dout[0], p->R, p->N, p->drop);
-    be->ops->linear_back_input(be, b->din[0], dy, p->variant & OPS_AFTER_GELU ? b->in[0] : NULL, &w, p->R);
-    be->ops->linear_back_weight(be, &w, layer_input(p, be, b), dy, p->R);
+    if (epilogue_of(p) == BG_EPI_RESIDUAL) {
+        drop_to_act(p, be, b->kept[1], b->dout[0], p->R, p->N);
+        dy = b->kept[1];
+    }
+    be->ops->linear_back_input(be, b->din[0], dy, after_gelu ? b->in[0] : NULL, after_gelu ? b->kept[0] : NULL, &w, p->R);
+    be->ops->linear_back_weight(be, &w, after_gelu ? b->kept[0] : b->in[0], dy, p->R);
     unbind(be, &w);
 }
 
@@ -182,8 +208,9 @@ static void layernorm_describe(ops_problem *p)
     IN(2, "b", OPS_PARAM, .rows = 1, .columns = p->C);
     OUT(0, "y", OPS_ACT, .rows = p->R, .columns = p->C, .by_row = 1);
     OUT(1, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .by_row = 1);
+    p->drop = p->variant & OPS_NORM_DROPPED ? &p->dropout : NULL;
     p->ins = 3;
-    p->outs = p->variant ? 2 : 1;
+    p->outs = p->variant & OPS_WITH_RESIDUAL ? 2 : 1;
 }
 
 static void layernorm_reference(const ops_problem *p, double *const *in, double *const *out)
@@ -210,17 +237,41 @@ static void layernorm_forward(const ops_problem *p, bg_backend *be, ops_buffers 
         copy_float(p, be, b->out[1], b->in[0]);
 }
 
+/* Two matrices of activations hold the same. */
+static void same_acts(bg_backend *be, const void *a, const void *b, size_t R, size_t C, const char *what)
+{
+    float *x = malloc(2 * R * C * sizeof *x), *y = x + R * C;
+    be->ops->from_act(be, x, a, R, C);
+    be->ops->from_act(be, y, b, R, C);
+    if (memcmp(x, y, R * C * sizeof *x) != 0)
+        fail_msg("layernorm_back at %s (%s): %s differs", bg_isa_name(be->isa), be->precision, what);
+    free(x);
+}
+
 static void layernorm_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    /* dx may be dres */
-    if (p->outs > 1)
+    const int residual = p->outs > 1; /* dx may be dres */
+    if (residual)
         copy_float(p, be, b->din[0], b->dout[1]);
-    be->ops->layernorm_back(be, b->din[0], b->din[1], b->din[2], p->outs > 1 ? b->din[0] : NULL, b->dout[0], b->in[0], b->kept[0], b->kept[1], b->in[1], p->R, p->C);
+    const bg_norm_back n = {
+        .dx = b->din[0], .dg = b->din[1], .db = b->din[2], .dres = residual ? b->din[0] : NULL, .dy = b->dout[0], .x = b->in[0],
+        .mean = b->kept[0], .rstd = b->kept[1], .g = b->in[1], .b = b->in[2], .y = residual ? b->kept[2] : NULL,
+        .next = residual ? b->kept[3] : NULL, .drop = p->drop, .R = p->R, .C = p->C,
+    };
+    const void *next = be->ops->layernorm_back(be, &n);
+    if (!residual) {
+        if (next)
+            fail_msg("layernorm_back gives a gradient that nobody asked for");
+        return;
+    }
+    same_acts(be, b->kept[2], b->out[0], p->R, p->C, "the output made again");
+    drop_to_act(p, be, b->kept[2], b->din[0], p->R, p->C);
+    same_acts(be, next, b->kept[2], p->R, p->C, "the gradient of the product before");
 }
 
 const ops_case ops_layernorm = {
     .name = "layernorm", .describe = layernorm_describe, .reference = layernorm_reference, .forward = layernorm_forward,
-    .backward = layernorm_backward, .tolerance = 5e-6,
+    .backward = layernorm_backward, .tolerance = 5e-6, .slice = dropout_slice,
 };
 
 /* --- attention ------------------------------------------------------------------- */

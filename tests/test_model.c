@@ -26,19 +26,25 @@ static void ok(bg_status s, const bg_error *err)
         fail_msg("%s", err->text);
 }
 
-/* fp32 at every instruction set, and one more: what AMX has for --precision fast. */
-enum { AMX_FAST = BG_ISA_COUNT, LEVELS };
+/* fp32 at every instruction set, and what there is for --precision fast. */
+enum { FAST = BG_ISA_COUNT, LEVELS = 2 * BG_ISA_COUNT };
 
-static int level_present(int level) { return bg_isa_present(level == AMX_FAST ? BG_ISA_AMX : (bg_isa)level); }
-static const char *level_name(int level) { return level == AMX_FAST ? "amx, bf16" : bg_isa_name((bg_isa)level); }
+static bg_isa level_isa(int level) { return (bg_isa)(level % BG_ISA_COUNT); }
+static int level_present(int level) { return bg_isa_present(level_isa(level)); }
+
+static const char *level_name(int level)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "%s, %s", bg_isa_name(level_isa(level)), level >= FAST ? "fast" : "fp32");
+    return name;
+}
 
 static void open_machine(machine *m, const bg_config *c, int level, unsigned threads, uint32_t chunk)
 {
-    const bg_isa isa = level == AMX_FAST ? BG_ISA_AMX : (bg_isa)level;
     bg_error err;
     const bg_limits limits = bg_config_limits(c);
     ok(bg_pool_open(&m->pool, bg_sys_default(), threads, &err), &err);
-    ok(bg_cpu_open(&m->be, bg_sys_default(), m->pool, isa, level == AMX_FAST, &limits, &err), &err);
+    ok(bg_cpu_open(&m->be, bg_sys_default(), m->pool, level_isa(level), level >= FAST, &limits, &err), &err);
     ok(bg_model_open(&m->model, c, m->be, 1, &err), &err);
     ok(bg_model_reserve(m->model, 64, 8, chunk, &err), &err);
     const bg_params *p = bg_model_params(m->model);

@@ -39,6 +39,7 @@ static const ops_size sizes[] = {
     { &ops_layernorm, 7, 257, 0, OPS_WITH_RESIDUAL },
     { &ops_layernorm, 200, 192, 0, OPS_WITH_RESIDUAL },
     { &ops_layernorm, 97, 768, 0, 0 },
+    { &ops_layernorm, 4200, 64, 0, OPS_WITH_RESIDUAL | OPS_NORM_DROPPED }, /* more than a wave of blocks */
     { &ops_attention, 5 * 16, 64, 16, OPS_UNIFORM },
     { &ops_attention, 33 * 16, 128, 16, OPS_UNIFORM | OPS_ATTENTION_DROPPED },
     { &ops_attention, 3 * 33, 64, 33, OPS_UNIFORM },

@@ -18,13 +18,14 @@
 /* Run a check at every level present, with `threads` threads. */
 static void at_each_level(void (*check)(bg_backend *be), unsigned threads)
 {
-    for (int i = 0; i < BG_ISA_COUNT; i++) {
+    for (int i = 0; i < OPS_LEVELS; i++) {
         ops_engine e;
-        if (!bg_isa_present((bg_isa)i)) {
-            print_message("  SKIP: this machine has no %s\n", bg_isa_name((bg_isa)i));
+        const char *missing = ops_level_missing(i);
+        if (missing) {
+            print_message("  SKIP: this machine has no %s\n", missing);
             continue;
         }
-        ops_engine_open(&e, (bg_isa)i, threads);
+        ops_engine_open(&e, i, threads);
         check(e.be);
         ops_engine_close(&e);
     }

@@ -1,9 +1,10 @@
 /* Activations kept as floats: the fp32 levels.  Its counterpart is
- * act_bf16.inl; the kernels use only what both define. */
+ * act_narrow.inl; the kernels use only what both define. */
 typedef float act;
 
 AI vf aload(const act *p) { return vload(p); }
 AI void astore(act *p, vf v) { vstore(p, v); }
+AI vf astored(vf v) { return v; } /* v as a load after a store would give it */
 AI float aget(const act *p) { return *p; }
 AI size_t act_stride(size_t columns) { return bg_stride(sizeof(act), columns); }
 AI size_t float_stride(size_t columns) { return bg_stride(sizeof(float), columns); }

@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* The level that serves an instruction set.  `fast` has an answer of its own
- * with AMX; elsewhere fp32 is the quickest there is. */
+/* The level that serves an instruction set; fast: with its narrow products. */
 static const bg_cpu_level *find_level(bg_isa isa, int fast)
 {
     switch (isa) {
@@ -14,8 +13,11 @@ static const bg_cpu_level *find_level(bg_isa isa, int fast)
     case BG_ISA_AVX2:
         return &bg_cpu_avx2;
     case BG_ISA_AVX512:
-    case BG_ISA_AVX512FP16:
         return &bg_cpu_avx512;
+    case BG_ISA_AVX512BF16:
+        return fast ? &bg_cpu_avx512bf16 : &bg_cpu_avx512;
+    case BG_ISA_AVX512FP16:
+        return fast ? &bg_cpu_avx512fp16 : &bg_cpu_avx512;
     case BG_ISA_AMX:
         return fast ? &bg_cpu_amx : &bg_cpu_avx512;
 #else

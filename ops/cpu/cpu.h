@@ -39,9 +39,10 @@ typedef struct bg_cpu_level {
 
 extern const bg_cpu_level bg_cpu_portable;
 #if defined(__x86_64__)
-extern const bg_cpu_level bg_cpu_avx2, bg_cpu_avx512, bg_cpu_amx;
+extern const bg_cpu_level bg_cpu_avx2, bg_cpu_avx512, bg_cpu_avx512bf16, bg_cpu_avx512fp16, bg_cpu_amx;
 #endif
-extern const bg_cpu_level bg_cpu_tiles; /* bg_cpu_amx in plain C, for tests */
+/* bg_cpu_amx, bg_cpu_avx512bf16 and bg_cpu_avx512fp16 in plain C, for tests */
+extern const bg_cpu_level bg_cpu_tiles, bg_cpu_pairs_bf16, bg_cpu_pairs_fp16;
 
 /* bg_cpu_open with the level already chosen. */
 bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, const bg_cpu_level *level, const bg_limits *limits, bg_error *err);

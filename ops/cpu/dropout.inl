@@ -68,58 +68,30 @@ static void mask_row(const bg_dropout *d, float *factor, uint64_t row, uint32_t 
 }
 
 typedef struct dropout_work {
-    float *x;   /* in place, or, with y, only read */
-    act *y;
-    size_t x_stride, y_stride, R, C, per_task;
-    const bg_dropout *drop; /* NULL: everything is kept */
+    float *x;
+    size_t stride, R, C, per_task;
+    const bg_dropout *drop;
 } dropout_work;
 
 static void dropout_task(void *arg, size_t task, unsigned thread)
 {
     const dropout_work *w = arg;
+    const mask_maker m = mask_open(w->drop);
     float factor[DROP_COLUMNS];
     size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
-    for (size_t i = 0; i < DROP_COLUMNS; i++)
-        factor[i] = 1.0f;
-    for (size_t r = begin; r < end; r++) {
+    for (size_t r = begin; r < end; r++)
         for (size_t c = 0; c < w->C; c += DROP_COLUMNS) {
-            float *x = w->x + r * w->x_stride + c;
-            if (w->drop) {
-                mask_maker m = mask_open(w->drop);
-                mask_64(&m, factor, bg_drop_index(w->drop, r), (uint32_t)(c / BG_DROP_GROUP));
-            }
-            for (size_t i = 0; i < DROP_COLUMNS && c + i < w->C; i += VW) {
-                vf v = vload(x + i) * vload(factor + i);
-                if (w->y)
-                    astore(w->y + r * w->y_stride + c + i, v);
-                else
-                    vstore(x + i, v);
-            }
+            float *x = w->x + r * w->stride + c;
+            mask_64(&m, factor, bg_drop_index(w->drop, r), (uint32_t)(c / BG_DROP_GROUP));
+            for (size_t i = 0; i < DROP_COLUMNS && c + i < w->C; i += VW)
+                vstore(x + i, vload(x + i) * vload(factor + i));
         }
-    }
-}
-
-static void drop_rows(bg_backend *be, dropout_work *w)
-{
-    w->per_task = rows_per_task(w->C);
-    bg_pool_run(be->pool, dropout_task, w, count_tasks(w->R, w->per_task));
 }
 
 static void dropout(bg_backend *be, float *x, size_t R, size_t C, const bg_dropout *drop)
 {
     if (!bg_drop_on(drop))
         return;
-    dropout_work w = { .x = x, .x_stride = float_stride(C), .R = R, .C = C, .drop = drop };
-    drop_rows(be, &w);
-}
-
-/* Activations of four bytes have the layout of the residual stream: without
- * dropout its gradient can be used as it is. */
-static const void *residual_back(bg_backend *be, void *dy, const float *dres, size_t R, size_t C, const bg_dropout *drop)
-{
-    if (!bg_drop_on(drop) && sizeof(act) == sizeof(float))
-        return dres;
-    dropout_work w = { .y = dy, .x = (float *)(uintptr_t)dres, .y_stride = act_stride(C), .x_stride = float_stride(C), .R = R, .C = C, .drop = bg_drop_on(drop) ? drop : NULL };
-    drop_rows(be, &w);
-    return dy;
+    dropout_work w = { .x = x, .stride = float_stride(C), .R = R, .C = C, .drop = drop, .per_task = rows_per_task(C) };
+    bg_pool_run(be->pool, dropout_task, &w, count_tasks(R, w.per_task));
 }

@@ -12,42 +12,32 @@ enum {
 
 typedef struct gradient {
     bg_backend *be;
-    const float *x, *dy; /* dW (K,N) += x^T dy; x (R,K), dy (R,N) */
+    const act *x, *dy;   /* dW (K,N) += x^T dy; x (R,K), dy (R,N) */
     float *dw, *db;      /* dense; db NULL: not wanted */
     size_t R, K, N, x_row, dy_row;
     size_t k_range, k_ranges, panels; /* panels: of a task */
 } gradient;
 
-/* Floats from strip to strip: an odd number of cache lines, so that a row's
+enum { CHUNK_WORDS = CHUNK / WORD_DEPTH };
+
+/* Words from strip to strip: an odd number of cache lines, so that a row's
  * pieces do not fall into the same sets. */
-enum { STRIP = CHUNK * TILE_MR + 16 };
+enum { STRIP = CHUNK_WORDS * TILE_MR + 16 };
 
-AI size_t gradient_scratch(void) { return (size_t)(CHUNK + TILE_MR) * TILE_NR + (size_t)(GRADIENT_K / TILE_MR + 1) * STRIP; }
+/* A panel of dY, a tile computed beside dW, a row of words of X, the strips of X. */
+enum { SPARE_TILE = TILE_MR * TILE_NR, SPARE_ROW = GRADIENT_K + 64 };
 
-/* Columns [k0,k1) of a chunk of X in strips of a tile's rows (X's columns), so that the
- * kernel reads in sequence: strip t is (rows, TILE_MR) at to + t * STRIP. */
-static void pack_strips(float *to, const float *x, size_t x_row, size_t columns, size_t rows)
+AI size_t gradient_scratch(void)
 {
-    for (size_t r = 0; r < rows; r++) {
-        const float *from = x + r * x_row;
-        float *strip = to + r * TILE_MR;
-        size_t k = 0;
-        for (; k + TILE_MR <= columns; k += TILE_MR, strip += STRIP)
-            memcpy(strip, from + k, TILE_MR * sizeof(float));
-        if (k < columns)
-            memcpy(strip, from + k, (columns - k) * sizeof(float));
-    }
+    return (size_t)CHUNK_WORDS * TILE_NR + SPARE_TILE + SPARE_ROW + (size_t)(GRADIENT_K / TILE_MR + 1) * STRIP;
 }
 
 /* db += column sums of one packed panel. */
-static void add_bias_gradient(float *db, const float *panel, size_t columns, size_t rows)
+static void add_bias_gradient(float *db, const word *panel, size_t columns, size_t words)
 {
     for (size_t c = 0; c < columns; c += VW) {
         size_t n = columns - c < VW ? columns - c : VW;
-        vf sum = vload_part(db + c, n);
-        for (size_t r = 0; r < rows; r++)
-            sum += vload(panel + r * TILE_NR + c);
-        vstore_part(db + c, sum, n);
+        vstore_part(db + c, panel_sum(panel, words, c, vload_part(db + c, n)), n);
     }
 }
 
@@ -55,14 +45,14 @@ static void add_bias_gradient(float *db, const float *panel, size_t columns, siz
  * time between tiles: packing would otherwise wait for the third level (measured: a
  * fifth of the time). */
 typedef struct fetch {
-    const float *p;
+    const act *p;
     size_t row, columns, rows, done;
 } fetch;
 
 AI void fetch_share(fetch *f, size_t part, size_t parts)
 {
     for (size_t until = f->rows * part / parts; f->done < until; f->done++)
-        for (size_t c = 0; c < f->columns; c += 16)
+        for (size_t c = 0; c < f->columns; c += 64 / sizeof(act))
             __builtin_prefetch(f->p + f->done * f->row + c, 0, 2);
 }
 
@@ -70,7 +60,8 @@ AI void fetch_share(fetch *f, size_t part, size_t parts)
 typedef struct rectangle {
     const gradient *g;
     size_t k0, k1, j0, j1;
-    float *panel, *strips, *spare;
+    word *panel, *strips, *spare_row;
+    float *spare; /* a tile */
     fetch next_x, next_dy;
 } rectangle;
 
@@ -78,31 +69,31 @@ AI size_t chunk_rows(const gradient *g, size_t r) { return g->R - r < CHUNK ? g-
 AI size_t columns_of(const gradient *g, size_t column) { return g->N - column < TILE_NR ? g->N - column : TILE_NR; }
 
 /* A tile whose last vector sticks out of dW is computed beside it. */
-static void gradient_tile_part(const rectangle *t, float *dw, size_t mr, size_t columns, const float *strip, size_t rows)
+static void gradient_tile_part(const rectangle *t, float *dw, size_t mr, size_t columns, const word *strip, size_t words)
 {
     size_t N = t->g->N;
     for (size_t r = 0; r < mr; r++)
         memcpy(t->spare + r * TILE_NR, dw + r * N, columns * sizeof(float));
-    tiles[count_vectors(columns) - 1][mr - 1](rows, strip, 1, TILE_MR, t->panel, TILE_NR, t->spare, TILE_NR, 1);
+    word_tiles[count_vectors(columns) - 1][mr - 1](words, strip, 1, TILE_MR, t->panel, TILE_NR, t->spare, TILE_NR, 1);
     for (size_t r = 0; r < mr; r++)
         memcpy(dw + r * N, t->spare + r * TILE_NR, columns * sizeof(float));
 }
 
 /* Panel j of the rectangle += the chunk's part. */
-static void gradient_panel(rectangle *t, size_t j, size_t rows)
+static void gradient_panel(rectangle *t, size_t j, size_t words)
 {
     const gradient *g = t->g;
     size_t columns = columns_of(g, j * TILE_NR), of_panel = count_tasks(t->k1 - t->k0, TILE_MR);
-    const float *strip = t->strips;
+    const word *strip = t->strips;
     for (size_t k = t->k0, i = 1; k < t->k1; k += TILE_MR, strip += STRIP, i++) {
         size_t mr = t->k1 - k < TILE_MR ? t->k1 - k : TILE_MR;
         float *dw = g->dw + k * g->N + j * TILE_NR;
         fetch_share(&t->next_dy, i, of_panel);
         fetch_share(&t->next_x, (j - t->j0) * of_panel + i, (t->j1 - t->j0) * of_panel);
         if (columns % VW != 0)
-            gradient_tile_part(t, dw, mr, columns, strip, rows);
+            gradient_tile_part(t, dw, mr, columns, strip, words);
         else
-            tiles[columns / VW - 1][mr - 1](rows, strip, 1, TILE_MR, t->panel, TILE_NR, dw, g->N, 1);
+            word_tiles[columns / VW - 1][mr - 1](words, strip, 1, TILE_MR, t->panel, TILE_NR, dw, g->N, 1);
     }
 }
 
@@ -110,31 +101,33 @@ static void gradient_chunk(rectangle *t, size_t r)
 {
     const gradient *g = t->g;
     size_t rows = chunk_rows(g, r), next = r + rows, next_rows = chunk_rows(g, next);
-    pack_strips(t->strips, g->x + r * g->x_row + t->k0, g->x_row, t->k1 - t->k0, rows);
+    size_t words = words_in(rows);
+    pack_strips(t->strips, STRIP, g->x + r * g->x_row + t->k0, g->x_row, t->k1 - t->k0, rows, t->spare_row);
     t->next_x = (fetch){ g->x + next * g->x_row + t->k0, g->x_row, t->k1 - t->k0, next_rows, 0 };
     for (size_t j = t->j0; j < t->j1; j++) {
         size_t column = j * TILE_NR, columns = columns_of(g, column);
-        pack_panel(t->panel, g->dy + r * g->dy_row + column, g->dy_row, columns, rows);
+        pack_act_panel(t->panel, g->dy + r * g->dy_row + column, g->dy_row, columns, rows);
         if (g->db && t->k0 == 0)
-            add_bias_gradient(g->db + column, t->panel, columns, rows);
+            add_bias_gradient(g->db + column, t->panel, columns, words);
         if (j + 1 < t->j1)
             t->next_dy = (fetch){ g->dy + r * g->dy_row + column + TILE_NR, g->dy_row, columns_of(g, column + TILE_NR), rows, 0 };
         else
             t->next_dy = (fetch){ g->dy + next * g->dy_row + t->j0 * TILE_NR, g->dy_row, columns_of(g, t->j0 * TILE_NR), next_rows, 0 };
-        gradient_panel(t, j, rows);
+        gradient_panel(t, j, words);
     }
 }
 
 static void gradient_task(void *arg, size_t task, unsigned thread)
 {
     const gradient *g = arg;
-    rectangle t = { .g = g, .panel = scratch_of(g->be, thread) };
+    rectangle t = { .g = g, .panel = (word *)(void *)scratch_of(g->be, thread) };
     t.k0 = task % g->k_ranges * g->k_range;
     t.k1 = task_end(t.k0, g->k_range, g->K);
     t.j0 = task / g->k_ranges * g->panels;
     t.j1 = task_end(t.j0, g->panels, count_panels(g->N));
-    t.spare = t.panel + (size_t)CHUNK * TILE_NR;
-    t.strips = t.spare + TILE_MR * TILE_NR;
+    t.spare_row = t.panel + (size_t)CHUNK_WORDS * TILE_NR;
+    t.spare = (float *)(void *)(t.spare_row + SPARE_ROW);
+    t.strips = (word *)(void *)(t.spare + SPARE_TILE);
     for (size_t r = 0; r < g->R; r += CHUNK)
         gradient_chunk(&t, r);
 }
@@ -143,12 +136,12 @@ static void gradient_task(void *arg, size_t task, unsigned thread)
 static void bias_task(void *arg, size_t task, unsigned thread)
 {
     const gradient *g = arg;
-    float *panel = scratch_of(g->be, thread);
+    word *panel = (word *)(void *)scratch_of(g->be, thread);
     size_t column = task * TILE_NR, columns = columns_of(g, column);
     for (size_t r = 0; r < g->R; r += CHUNK) {
         size_t rows = chunk_rows(g, r);
-        pack_panel(panel, g->dy + r * g->dy_row + column, g->dy_row, columns, rows);
-        add_bias_gradient(g->db + column, panel, columns, rows);
+        pack_act_panel(panel, g->dy + r * g->dy_row + column, g->dy_row, columns, rows);
+        add_bias_gradient(g->db + column, panel, columns, words_in(rows));
     }
 }
 

@@ -56,10 +56,9 @@ AI vf gelu_sigmoid(vf x)
 
 AI vf vgelu(vf x) { return x * gelu_sigmoid(x); }
 
-/* d gelu / dx = s + x s (1 - s) 2u'. */
-AI vf vgelu_slope(vf x)
+/* d gelu / dx = s + x s (1 - s) 2u', s being the sigmoid of x. */
+AI vf gelu_slope_of(vf x, vf s)
 {
-    vf s = gelu_sigmoid(x);
     vf minus_2u = vfma(x * x, vset(3.0f * GELU_B), vset(GELU_A));
     return vfma(x * s * (s - 1.0f), minus_2u, s);
 }

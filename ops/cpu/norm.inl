@@ -13,10 +13,9 @@ AI vf row_activation(const act *p, size_t i, size_t n)
 
 typedef struct norm_work {
     act *y;
-    float *mean, *rstd, *dx, *dg, *db;
-    const float *x, *g, *b, *dres, *mean_in, *rstd_in;
-    const act *dy;
-    size_t R, C, x_row, y_row, per_task, row_tasks;
+    float *mean, *rstd;
+    const float *x, *g, *b;
+    size_t R, C, x_row, y_row, per_task;
 } norm_work;
 
 /* Two passes over a row that is in the first-level cache: mean, then the
@@ -62,65 +61,105 @@ static void layernorm(bg_backend *be, void *y, float *mean, float *rstd, const f
     bg_pool_run(be->pool, layernorm_task, &w, count_tasks(R, w.per_task));
 }
 
-/* With h = (x - mean) rstd and e = dy g:  dx = dres + rstd (e - mean(e) - h mean(e h)). */
-static void normalize_row_back(const norm_work *w, size_t r)
+/* Backward.  Everything that needs a row is done while it is in the cache: dx,
+ * the row's part of dg and db, LayerNorm's output made again for the weight gradient
+ * in front of it, and dx narrowed for the product behind it.
+ *
+ * Sums over rows: blocks of NORM_ROWS rows, each a task with sums of its own; then the blocks' sums
+ * are added in order, NORM_BLOCKS blocks at a time. */
+enum { NORM_ROWS = 64, NORM_BLOCKS = 64, NORM_COLUMNS = 64 };
+
+typedef struct norm_back_work {
+    bg_backend *be;
+    const bg_norm_back *n;
+    const bg_dropout *drop;
+    act *next;          /* NULL: not wanted, or dx serves */
+    float *sums;        /* (blocks, 2, row): dg and db of each block */
+    size_t R, first, blocks, row, act_row;
+} norm_back_work;
+
+/* A thread's whole blocks of sums, padded rows of the widest matrix. */
+static size_t norm_shared(const bg_limits *limits) { return 2 * NORM_BLOCKS * float_stride(limits->max_width); }
+
+/* A row's dropout. */
+static size_t norm_scratch(const bg_limits *limits) { return limits->max_width + DROP_COLUMNS; }
+
+/* With h = (x - mean) rstd and e = dy g:  dx = dres + rstd (e - mean(e) - h mean(e h)).
+ * factor: dropout's of the row, or NULL. */
+AI void normalize_row_back(const norm_back_work *w, size_t r, float *dg, float *db, const float *factor)
 {
-    const float *x = w->x + r * w->x_row, *dres = w->dres ? w->dres + r * w->x_row : NULL;
-    const act *dy = w->dy + r * w->y_row;
-    float *dx = w->dx + r * w->x_row, mean = w->mean_in[r], rstd = w->rstd_in[r];
-    size_t C = w->C;
+    const bg_norm_back *n = w->n;
+    const float *x = n->x + r * w->row, *dres = n->dres ? n->dres + r * w->row : NULL;
+    const act *dy = (const act *)n->dy + r * w->act_row;
+    act *y = n->y ? (act *)n->y + r * w->act_row : NULL, *next = w->next ? w->next + r * w->act_row : NULL;
+    float *dx = n->dx + r * w->row, mean = n->mean[r], rstd = n->rstd[r];
+    const size_t C = n->C;
     vf sum = vzero(), along = vzero();
     for (size_t i = 0; i < C; i += VW) {
-        vf e = row_activation(dy, i, C) * row_vector(w->g, i, C);
+        vf e = row_activation(dy, i, C) * row_vector(n->g, i, C);
         sum += e;
         along = vfma(e, (row_vector(x, i, C) - mean) * rstd, along);
     }
     float mean_e = vsum(sum) / (float)C, mean_eh = vsum(along) / (float)C;
     for (size_t i = 0; i < C; i += VW) {
-        vf e = row_activation(dy, i, C) * row_vector(w->g, i, C);
-        vf h = (row_vector(x, i, C) - mean) * rstd;
-        vf d = (e - mean_e - h * mean_eh) * rstd;
-        vstore(dx + i, dres ? vload(dres + i) + d : d);
+        vf d = row_activation(dy, i, C), g = row_vector(n->g, i, C), h = (row_vector(x, i, C) - mean) * rstd;
+        vstore(dg + i, vfma(d, h, vload(dg + i)));
+        vstore(db + i, vload(db + i) + d);
+        if (y)
+            astore(y + i, vfma(h, g, row_vector(n->b, i, C)));
+        d = (d * g - mean_e - h * mean_eh) * rstd;
+        if (dres)
+            d += vload(dres + i);
+        vstore(dx + i, d);
+        if (next)
+            astore(next + i, factor ? d * vload(factor + i) : d);
     }
 }
 
-/* dg and db of the vector of columns at i, all rows in order. */
-AI void norm_column_back(const norm_work *w, size_t i)
+static void norm_back_task(void *arg, size_t task, unsigned thread)
 {
-    size_t n = w->C - i < VW ? w->C - i : VW;
-    vf dg = vload_part(w->dg + i, n), db = vload_part(w->db + i, n);
-    for (size_t r = 0; r < w->R; r++) {
-        vf dy = aload(w->dy + r * w->y_row + i);
-        dg = vfma(dy, (vload(w->x + r * w->x_row + i) - w->mean_in[r]) * w->rstd_in[r], dg);
-        db += dy;
+    const norm_back_work *w = arg;
+    const size_t begin = (w->first + task) * NORM_ROWS, end = task_end(begin, NORM_ROWS, w->R);
+    float *dg = w->sums + task * 2 * w->row, *db = dg + w->row, *factor = scratch_of(w->be, thread);
+    memset(dg, 0, 2 * w->row * sizeof(float));
+    for (size_t r = begin; r < end; r++) {
+        if (w->drop)
+            mask_row(w->drop, factor, r, 0, w->n->C);
+        normalize_row_back(w, r, dg, db, w->drop ? factor : NULL);
     }
-    vstore_part(w->dg + i, dg, n);
-    vstore_part(w->db + i, db, n);
 }
 
-enum { NORM_COLUMNS = 32 }; /* of a task: two cache lines of each row */
-
-/* Tasks: blocks of rows for dx, then groups of columns for dg and db. */
-static void layernorm_back_task(void *arg, size_t task, unsigned thread)
+/* Some columns' sums of all blocks of the wave, in order. */
+static void norm_sums_task(void *arg, size_t task, unsigned thread)
 {
-    const norm_work *w = arg;
-    if (task < w->row_tasks) {
-        size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
-        for (size_t r = begin; r < end; r++)
-            normalize_row_back(w, r);
-        return;
+    const norm_back_work *w = arg;
+    const size_t begin = task * NORM_COLUMNS, end = task_end(begin, NORM_COLUMNS, w->n->C);
+    for (size_t i = begin; i < end; i += VW) {
+        const size_t n = end - i < VW ? end - i : VW;
+        vf dg = vload_part(w->n->dg + i, n), db = vload_part(w->n->db + i, n);
+        for (size_t b = 0; b < w->blocks; b++) {
+            dg += vload(w->sums + b * 2 * w->row + i);
+            db += vload(w->sums + (b * 2 + 1) * w->row + i);
+        }
+        vstore_part(w->n->dg + i, dg, n);
+        vstore_part(w->n->db + i, db, n);
     }
-    size_t begin = (task - w->row_tasks) * NORM_COLUMNS, end = task_end(begin, NORM_COLUMNS, w->C);
-    for (size_t i = begin; i < end; i += VW)
-        norm_column_back(w, i);
 }
 
-static void layernorm_back(bg_backend *be, float *dx, float *dg, float *db, const float *dres, const void *dy, const float *x, const float *mean, const float *rstd, const float *g, size_t R, size_t C)
+static const void *layernorm_back(bg_backend *be, const bg_norm_back *n)
 {
-    norm_work w = {
-        .dx = dx, .dg = dg, .db = db, .dres = dres, .dy = dy, .x = x, .mean_in = mean, .rstd_in = rstd, .g = g,
-        .R = R, .C = C, .x_row = float_stride(C), .y_row = act_stride(C), .per_task = rows_per_task(C),
+    const bg_dropout *drop = bg_drop_on(n->drop) ? n->drop : NULL;
+    /* activations of four bytes have the layout of the residual stream */
+    const int itself = !drop && sizeof(act) == sizeof(float);
+    const size_t all = count_tasks(n->R, NORM_ROWS);
+    norm_back_work w = {
+        .be = be, .n = n, .drop = n->next ? drop : NULL, .next = itself ? NULL : n->next, .sums = shared_of(be),
+        .R = n->R, .row = float_stride(n->C), .act_row = act_stride(n->C),
     };
-    w.row_tasks = count_tasks(R, w.per_task);
-    bg_pool_run(be->pool, layernorm_back_task, &w, w.row_tasks + count_tasks(C, NORM_COLUMNS));
+    for (w.first = 0; w.first < all; w.first += NORM_BLOCKS) {
+        w.blocks = all - w.first < NORM_BLOCKS ? all - w.first : NORM_BLOCKS;
+        bg_pool_run(be->pool, norm_back_task, &w, w.blocks);
+        bg_pool_run(be->pool, norm_sums_task, &w, count_tasks(n->C, NORM_COLUMNS));
+    }
+    return itself && n->next ? n->dx : n->next;
 }

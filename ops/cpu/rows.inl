@@ -104,23 +104,3 @@ static void scatter_rows(bg_backend *be, void *dx, const void *dy, const uint32_
     row_work w = { .y = dx, .x = dy, .index = idx, .y_stride = stride, .x_stride = stride, .columns = C * sizeof(act), .rows = R };
     run_rows(be, scatter_task, &w);
 }
-
-static void gelu_task(void *arg, size_t task, unsigned thread)
-{
-    const row_work *w = arg;
-    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->rows);
-    for (size_t r = begin; r < end; r++) {
-        act *y = (act *)(w->y + r * w->y_stride);
-        const act *z = (const act *)(w->x + r * w->x_stride);
-        /* whole vectors: rows are padded to sixteen elements */
-        for (size_t c = 0; c < w->columns; c += VW)
-            astore(y + c, vgelu(aload(z + c)));
-    }
-}
-
-static void gelu(bg_backend *be, void *y, const void *z, size_t R, size_t C)
-{
-    size_t stride = act_stride(C) * sizeof(act);
-    row_work w = { .y = y, .x = z, .y_stride = stride, .x_stride = stride, .columns = C, .rows = R };
-    run_rows(be, gelu_task, &w);
-}

@@ -15,16 +15,10 @@ enum {
     MAX_PANELS = 16                    /* of a task: 64 KiB of sums */
 };
 
-/* What happens to a block's sums. */
 typedef struct tile_work {
-    const act *x, *packed, *z;
-    const float *bias, *residual;
-    void *y;
-    act *aux;
-    const bg_dropout *drop;
-    bg_epilogue epilogue;
-    int slope;                 /* times gelu'(z) */
-    size_t R, K, N, x_stride, y_stride, y_fstride, column_panels, column_tasks; /* strides of act and float results */
+    const act *x, *packed;
+    epilogue end;
+    size_t R, K, N, x_stride, column_panels, column_tasks;
     bg_backend *be;
 } tile_work;
 
@@ -65,91 +59,11 @@ AI void block_sums(bg_tiles *t, float *c, const act *x, size_t x_bytes, const ac
     }
 }
 
-/* Sixteen results of row r at column n, bias already added; `count` of them
- * exist.  factor: dropout's, or NULL. */
-AI void finish(const tile_work *w, const bg_epilogue e, size_t r, size_t n, vf v, size_t count, const float *factor)
+/* Block `panel` of these rows has its sums: the columns of it that exist. */
+static void finish_sums(const tile_work *w, float *c, size_t row, size_t rows, size_t panel)
 {
-    const size_t stride = w->y_stride, fstride = w->y_fstride;
-    switch (e) {
-    case BG_EPI_GELU:
-        if (w->aux)
-            astore(w->aux + r * stride + n, v);
-        /* The backward pass makes gelu(z) again from what was stored: the same rounding here. */
-        v = vgelu(vwiden(vnarrow(v)));
-        /* fall through */
-    case BG_EPI_ACT:
-        if (count == 16)
-            astore((act *)w->y + r * stride + n, v);
-        else
-            astore_part((act *)w->y + r * stride + n, v, count);
-        break;
-    case BG_EPI_RESIDUAL:
-        if (factor)
-            v *= vload(factor);
-        vstore((float *)w->y + r * fstride + n, vload(w->residual + r * fstride + n) + v);
-        break;
-    case BG_EPI_FLOAT:
-        if (count == 16)
-            vstore((float *)w->y + r * fstride + n, v);
-        else
-            vstore_part((float *)w->y + r * fstride + n, v, count);
-        break;
-    }
-}
-
-/* The 32 columns of a block from n0, all of which exist, with everything that
- * is the same for all rows decided at compile time. */
-AI void finish_whole(const tile_work *w, const float *c, size_t row, size_t rows, size_t n0, const bg_epilogue e, const int slope)
-{
-    const vf low = w->bias ? vload(w->bias + n0) : vzero(), high = w->bias ? vload(w->bias + n0 + 16) : vzero();
-    for (size_t r = row; r < row + rows; r++, c += PANEL) {
-        vf a = vload(c) + low, b = vload(c + 16) + high;
-        if (slope) {
-            a *= vgelu_slope(aload(w->z + r * w->y_stride + n0));
-            b *= vgelu_slope(aload(w->z + r * w->y_stride + n0 + 16));
-        }
-        finish(w, e, r, n0, a, 16, NULL);
-        finish(w, e, r, n0 + 16, b, 16, NULL);
-    }
-}
-
-/* Any block: columns may end inside it, and dropout may have its say. */
-static void finish_any(const tile_work *w, const float *c, size_t row, size_t rows, size_t n0, int drop)
-{
-    float mask[DROP_COLUMNS];
-    for (size_t r = row; r < row + rows; r++, c += PANEL) {
-        if (drop) {
-            const mask_maker m = mask_open(w->drop);
-            mask_64(&m, mask, bg_drop_index(w->drop, r), (uint32_t)(n0 / DROP_COLUMNS * (DROP_COLUMNS / BG_DROP_GROUP)));
-        }
-        for (size_t n = n0; n < n0 + PANEL && n < w->N; n += 16) {
-            const size_t count = w->N - n < 16 ? w->N - n : 16;
-            vf v = vload(c + (n - n0));
-            if (w->bias)
-                v += vload_part(w->bias + n, count);
-            if (w->slope)
-                v *= vgelu_slope(aload(w->z + r * w->y_stride + n));
-            finish(w, w->epilogue, r, n, v, count, drop ? mask + n % DROP_COLUMNS : NULL);
-        }
-    }
-}
-
-static void finish_block(const tile_work *w, const float *c, size_t row, size_t rows, size_t panel)
-{
-    const size_t n0 = panel * PANEL;
-    const int drop = w->epilogue == BG_EPI_RESIDUAL && bg_drop_on(w->drop);
-    if (drop || n0 + PANEL > w->N)
-        finish_any(w, c, row, rows, n0, drop);
-    else if (w->slope)
-        finish_whole(w, c, row, rows, n0, BG_EPI_ACT, 1);
-    else if (w->epilogue == BG_EPI_ACT)
-        finish_whole(w, c, row, rows, n0, BG_EPI_ACT, 0);
-    else if (w->epilogue == BG_EPI_GELU)
-        finish_whole(w, c, row, rows, n0, BG_EPI_GELU, 0);
-    else if (w->epilogue == BG_EPI_RESIDUAL)
-        finish_whole(w, c, row, rows, n0, BG_EPI_RESIDUAL, 0);
-    else
-        finish_whole(w, c, row, rows, n0, BG_EPI_FLOAT, 0);
+    const size_t left = count_vectors(w->N - panel * PANEL);
+    finish_block(&w->end, c, PANEL, row, rows, panel * PANEL, left < PANEL / VW ? left : PANEL / VW);
 }
 
 /* 32 (or fewer) rows times panels [p0,p1). */
@@ -173,10 +87,10 @@ static void row_block(const tile_work *w, bg_tiles *t, float *scratch, size_t ro
             const act *panel = w->packed + (p * steps + s) * STEP_SIZE;
             block_sums(t, scratch + (p - p0) * BLOCK_SIZE, x + s * STEP, x_row * sizeof(act), panel, n, s == 0, two);
             if (s + n == steps && p > p0)
-                finish_block(w, scratch + (p - 1 - p0) * BLOCK_SIZE, row, rows, p - 1);
+                finish_sums(w, scratch + (p - 1 - p0) * BLOCK_SIZE, row, rows, p - 1);
         }
     }
-    finish_block(w, scratch + (p1 - 1 - p0) * BLOCK_SIZE, row, rows, p1 - 1);
+    finish_sums(w, scratch + (p1 - 1 - p0) * BLOCK_SIZE, row, rows, p1 - 1);
 }
 
 static void product_task(void *arg, size_t task, unsigned thread)
@@ -206,8 +120,6 @@ static size_t panels_per_task(size_t R, size_t K, size_t N)
 static void run_product(tile_work *w)
 {
     w->x_stride = act_stride(w->K);
-    w->y_stride = act_stride(w->N);
-    w->y_fstride = float_stride(w->N);
     w->column_panels = panels_per_task(w->R, w->K, w->N);
     w->column_tasks = count_tasks(panels_of(w->N), w->column_panels);
     bg_pool_run(w->be->pool, product_task, w, w->column_tasks * count_tasks(w->R, ROWS_PER_TASK));
@@ -222,17 +134,13 @@ static size_t product_scratch(const bg_limits *limits)
 static void linear(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop)
 {
     const packed_weight *p = w->packed;
-    tile_work t = { .x = x, .packed = p->forward, .bias = w->b, .y = y, .drop = drop, .epilogue = e, .R = R, .K = w->K, .N = w->N, .be = be };
-    if (e == BG_EPI_RESIDUAL)
-        t.residual = aux;
-    else
-        t.aux = aux;
+    tile_work t = { .x = x, .packed = p->forward, .end = epilogue_of(y, aux, p->bias, e, w->N, drop), .R = R, .K = w->K, .N = w->N, .be = be };
     run_product(&t);
 }
 
-static void linear_back_input(bg_backend *be, void *dx, const void *dy, const void *z, const bg_weight *w, size_t R)
+static void linear_back_input(bg_backend *be, void *dx, const void *dy, const void *z, void *g, const bg_weight *w, size_t R)
 {
     const packed_weight *p = w->packed;
-    tile_work t = { .x = dy, .packed = p->backward, .z = z, .y = dx, .epilogue = BG_EPI_ACT, .slope = z != NULL, .R = R, .K = w->N, .N = w->K, .be = be };
+    tile_work t = { .x = dy, .packed = p->backward, .end = epilogue_back(dx, z, g, w->K), .R = R, .K = w->N, .N = w->K, .be = be };
     run_product(&t);
 }

@@ -8,7 +8,10 @@ enum {
     STEP_SIZE = STEP * PANEL  /* bf16 of a step */
 };
 
-typedef struct packed_weight { act *forward, *backward; } packed_weight;
+typedef struct packed_weight {
+    act *forward, *backward;
+    float *bias; /* padded to whole panels with zeros; NULL: none */
+} packed_weight;
 
 AI size_t steps_of(size_t K) { return (K + STEP - 1) / STEP; }
 AI size_t panels_of(size_t N) { return (N + PANEL - 1) / PANEL; }
@@ -87,6 +90,8 @@ static void weights_changed(bg_backend *be, bg_weight *const *list, size_t n)
     for (size_t i = 0; i < n; i++) {
         const packed_weight *p = list[i]->packed;
         pack_matrix(be, p->forward, list[i], 0);
+        if (list[i]->b)
+            memcpy(p->bias, list[i]->b, list[i]->N * sizeof(float));
         if (p->backward)
             pack_matrix(be, p->backward, list[i], 1);
     }
@@ -100,6 +105,7 @@ static void weights_unbind(bg_backend *be, bg_weight *const *list, size_t n)
             continue;
         bg_free(be->sys, p->forward);
         bg_free(be->sys, p->backward);
+        bg_free(be->sys, p->bias);
         bg_free(be->sys, p);
         list[i]->packed = NULL;
     }
@@ -113,7 +119,9 @@ static bg_status bind_one(bg_backend *be, bg_weight *w, int backward, bg_error *
         p->forward = bg_alloc(be->sys, forward_size, sizeof(act));
     if (p && backward)
         p->backward = bg_alloc(be->sys, backward_size, sizeof(act));
-    if (!p || !p->forward || (backward && !p->backward))
+    if (p && w->b)
+        p->bias = bg_alloc_zero(be->sys, panels_of(w->N) * PANEL, sizeof(float));
+    if (!p || !p->forward || (backward && !p->backward) || (w->b && !p->bias))
         return bg_fail_memory(err, "packed weights", (forward_size + backward_size) * sizeof(act));
     return BG_OK;
 }

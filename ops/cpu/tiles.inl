@@ -17,6 +17,7 @@
 #include "ops/cpu/rows.inl"
 #include "ops/cpu/dropout.inl"
 #include "ops/cpu/gemm.inl"
+#include "ops/cpu/epilogue.inl"
 #include "ops/cpu/tile_weights.inl"
 #include "ops/cpu/tile_linear.inl"
 #include "ops/cpu/tile_gradient.inl"
@@ -35,13 +36,13 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 /* As in f32.inl: an odd number of cache lines apart. */
 static size_t scratch_floats(const bg_limits *limits)
 {
-    size_t n = product_scratch(limits);
+    size_t n = larger(product_scratch(limits), norm_scratch(limits));
     n = larger(n, attention_scratch(limits->max_segment));
     n = larger(n, attention_back_scratch(limits->max_segment));
     return (n + 31) / 32 * 32 + 16;
 }
 
-static size_t shared_floats(const bg_limits *limits) { return gradient_shared(limits); }
+static size_t shared_floats(const bg_limits *limits) { return larger(gradient_shared(limits), norm_shared(limits)); }
 
 #define LEVEL_PRECISION "bf16"
 #include "ops/cpu/table.inl"

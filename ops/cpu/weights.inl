@@ -1,57 +1,30 @@
 /* The level's private copies of weight matrices: panels of TILE_NR columns of
  * W for y = x W, of W^T for dx = dy W^T, and the bias padded to whole panels. */
 
-/* Panels of the transpose: column c of the packed matrix is row c of x
- * (columns, k).  Columns beyond the last are zeros up to a whole panel. */
-static void pack_panel_transposed(float *panel, const float *x, size_t x_row, size_t columns, size_t k)
-{
-    for (size_t c = 0; c < TILE_NR; c += VW) {
-        for (size_t i = 0; i < k; i += VW) {
-            vf t[VW];
-            size_t w = k - i < VW ? k - i : VW;
-            UNROLL for (int r = 0; r < VW; r++)
-                t[r] = c + r >= columns ? vzero() : w == VW ? vload(x + (c + r) * x_row + i) : vload_part(x + (c + r) * x_row + i, w);
-            vtranspose(t);
-            for (size_t r = 0; r < w; r++)
-                vstore(panel + (i + r) * TILE_NR + c, t[r]);
-        }
-    }
-}
+_Static_assert(sizeof(word) == sizeof(float), "the packed copies are reserved in floats");
 
-/* A panel of x (k, columns) as it is. */
-static void pack_panel(float *panel, const float *x, size_t x_row, size_t columns, size_t k)
-{
-    if (columns >= TILE_NR) {
-        for (size_t i = 0; i < k; i++)
-            UNROLL for (int v = 0; v < TILE_NV; v++)
-                vstore(panel + i * TILE_NR + v * VW, vload(x + i * x_row + v * VW));
-        return;
-    }
-    memset(panel, 0, k * TILE_NR * sizeof(float));
-    for (size_t i = 0; i < k; i++)
-        memcpy(panel + i * TILE_NR, x + i * x_row, columns * sizeof(float));
-}
-
+/* Words of a reduction over k. */
+AI size_t words_in(size_t k) { return (k + WORD_DEPTH - 1) / WORD_DEPTH; }
 
 typedef struct packed_weight {
-    float *forward; /* (panels of N, K, TILE_NR) */
-    float *back;    /* (panels of K, N, TILE_NR), NULL without backward */
+    word *forward; /* (panels of N, words of K, TILE_NR) */
+    word *back;    /* (panels of K, words of N, TILE_NR), NULL without backward */
     float *bias;    /* (panel_columns(N)), zeros when there is none */
 } packed_weight;
 
 static bg_status bind_one(const bg_sys *sys, bg_weight *w, int backward, bg_error *err)
 {
-    size_t header = 64 / sizeof(float), forward = panel_columns(w->N) * w->K;
-    size_t back = backward ? panel_columns(w->K) * w->N : 0;
+    size_t header = 64 / sizeof(float), forward = panel_columns(w->N) * words_in(w->K);
+    size_t back = backward ? panel_columns(w->K) * words_in(w->N) : 0;
     size_t floats = header + forward + back + panel_columns(w->N);
     float *memory = bg_alloc(sys, floats, sizeof(float));
     if (!memory)
         return bg_fail_memory(err, "packed weights", (uint64_t)floats * sizeof(float));
     packed_weight *p = (packed_weight *)(void *)memory;
     _Static_assert(sizeof *p <= 64, "the header is one cache line");
-    p->forward = memory + header;
+    p->forward = (word *)(void *)(memory + header);
     p->back = backward ? p->forward + forward : NULL;
-    p->bias = p->forward + forward + back;
+    p->bias = memory + header + forward + back;
     w->packed = p;
     return BG_OK;
 }
@@ -78,10 +51,10 @@ static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, 
 }
 
 /* Panel j of the matrix B (k, columns), which lies in memory as it is or transposed. */
-static void pack_weight_panel(float *panels, size_t j, const float *w, int transposed, size_t k, size_t columns)
+static void pack_weight_panel(word *panels, size_t j, const float *w, int transposed, size_t k, size_t columns)
 {
     size_t first = j * TILE_NR;
-    float *panel = panels + first * k;
+    word *panel = panels + first * words_in(k);
     if (transposed)
         pack_panel_transposed(panel, w + first * k, k, columns - first, k);
     else
