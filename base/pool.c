@@ -223,13 +223,18 @@ static unsigned usable_processors(void)
     return n < 1 ? 1 : n > BG_MAX_THREADS ? BG_MAX_THREADS : (unsigned)n;
 }
 
-/* Workers are born with every signal blocked, so that the host's handlers run
- * in the host's own threads. */
+/* Workers are born with signals blocked, so that the host's handlers run in the
+ * host's own threads.  Not the four that an instruction of the worker itself raises: they
+ * can't go to another thread, and blocked they would kill the process past the host's handler
+ * (a crash reporter, a sanitizer, the tests' emulator). */
 static bg_status start_workers(bg_pool *p, bg_error *err)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    static const int own[] = { SIGILL, SIGSEGV, SIGBUS, SIGFPE };
+    sigset_t blocked, old;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&blocked, own[i]);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
     int error = 0;
     for (unsigned i = 0; i + 1 < p->threads && error == 0; i++) {
         worker *w = &p->workers[i];
