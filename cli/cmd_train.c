@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/shape.h"
 #include "cli/signals.h"
 #include "cli/train_report.h"
 #include <stdlib.h>
@@ -11,11 +12,11 @@
 
 typedef struct train_arguments {
     common common;
-    const char *run, *pairs, *init, *size, *licence;
+    const char *run, *pairs, *init, *licence;
     text_list validation, meta;
     bool classify, resume, force;
     int loss, schedule;
-    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
+    shape_arguments shape;
     uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit;
     double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every;
 } train_arguments;
@@ -33,13 +34,7 @@ static const option train_options[] = {
     { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt" },
     { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
     HEADING("Model"),
-    { "size", 0, OPTION_TEXT, AT(size), 0, 0, NULL, "NAME", "a named shape (--size list shows them); single numbers below change it" },
-    { "hidden", 0, OPTION_COUNT, AT(hidden), 64, 8192, NULL, "H", "width of the patch decoder, a multiple of 64" },
-    { "patch-layers", 0, OPTION_COUNT, AT(patch_layers), 1, 256, NULL, "L", "layers of the patch decoder" },
-    { "byte-layers", 0, OPTION_COUNT, AT(byte_layers), 1, 256, NULL, "L", "layers of the byte decoder" },
-    { "byte-hidden", 0, OPTION_COUNT, AT(byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" },
-    { "patches", 0, OPTION_COUNT, AT(patches), 3, 65536, NULL, "N", "context in patches" },
-    { "patch-size", 0, OPTION_COUNT, AT(patch_size), 1, 64, NULL, "P", "bytes of a patch" },
+    SHAPE_ROWS(train_arguments),
     { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, "0", "X", "share of activations left out in training" },
     { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model" },
     { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
@@ -72,18 +67,6 @@ static const option train_options[] = {
 
 /* --- checks --------------------------------------------------------------------- */
 
-static int check_shape(const train_arguments *a)
-{
-    if (a->hidden % 64 != 0)
-        return usage_error("--hidden: %llu is not a multiple of 64", (unsigned long long)a->hidden);
-    if (a->byte_hidden % 64 != 0)
-        return usage_error("--byte-hidden: %llu is not a multiple of 64", (unsigned long long)a->byte_hidden);
-    bool shaped = a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size;
-    if (a->init != NULL && shaped)
-        return usage_error("--init takes the shape from its model: no other can be given beside it");
-    return 0;
-}
-
 static int check_arguments(const train_arguments *a)
 {
     if (a->run == NULL || *a->run == '\0')
@@ -98,7 +81,9 @@ static int check_arguments(const train_arguments *a)
         return usage_error("--classify and --pairs cannot be given together");
     if (a->loss == 1 && a->pairs == NULL && !a->resume)
         return usage_error("--loss target is about pairs: --pairs is missing");
-    return check_shape(a);
+    if (a->init != NULL && shape_given(&a->shape))
+        return usage_error("--init takes the shape from its model: no other can be given beside it");
+    return shape_check(&a->shape);
 }
 
 /* --- from typed options to the library's struct ------------------------------------- */
@@ -114,23 +99,8 @@ static bool kept(const train_arguments *a, size_t target)
 /* Settings whose typed zero means off, which the library writes as -1. */
 #define SETTING_OR_OFF(member) (kept(a, AT(member)) ? 0 : a->member == 0 ? -1 : a->member)
 
-static void fill_shape(const train_arguments *a, bgpt_config *c)
-{
-    const struct { uint64_t from; uint32_t *to; } rows[] = {
-        { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
-        { a->byte_hidden, &c->byte_hidden }, { a->patches, &c->patches },       { a->patch_size, &c->patch_size },
-    };
-    if (a->hidden != 0)
-        c->byte_hidden = 0; /* follows the new width, unless given as well */
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (rows[i].from != 0)
-            *rows[i].to = (uint32_t)rows[i].from;
-    }
-}
-
 static int fill(const train_arguments *a, bgpt_train *t)
 {
-    bgpt_error error = { 0 };
     *t = (bgpt_train){
         .data = { a->common.operands, a->common.operand_count, a->pairs },
         .validation = { a->validation.items, a->validation.count, a->pairs },
@@ -146,10 +116,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .keep = (uint32_t)a->keep, .val_limit = (uint32_t)a->validation_limit,
         .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
-    if (a->size != NULL && bgpt_size(a->size, &t->config, &error) != BGPT_OK)
-        return fail_with(&error);
-    fill_shape(a, &t->config);
-    return 0;
+    return shape_fill(&a->shape, &t->config);
 }
 
 /* key, value, key, value, ..., NULL.  The texts after "=" are the typed ones;
@@ -180,14 +147,6 @@ static int fill_metadata(const train_arguments *a, const char ***list, char ***k
 
 /* --- the run --------------------------------------------------------------------------- */
 
-static int list_sizes(void)
-{
-    const char *name;
-    for (size_t i = 0; (name = bgpt_size_name(i)) != NULL; i++)
-        out("%-8s  %s\n", name, bgpt_size_about(i));
-    return 0;
-}
-
 static int train(const train_arguments *a, bgpt_train *t)
 {
     bgpt_options o = machine_options(&a->common);
@@ -217,8 +176,8 @@ static int run_train(void *arguments)
     const char **metadata = NULL;
     char **keys = NULL;
     bgpt_train t;
-    if (a->size != NULL && strcmp(a->size, "list") == 0)
-        return list_sizes();
+    if (shape_listed(&a->shape))
+        return 0;
     int code = check_arguments(a);
     if (code == 0)
         code = fill(a, &t);

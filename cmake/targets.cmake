@@ -32,7 +32,6 @@ endif()
 
 include(cmake/install.cmake)
 include(cmake/fuzz.cmake)
-include(cmake/bench.cmake)
 
 if(BGPT_TESTS AND TARGET bgpt)
   add_test(NAME cli COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tests/cli/cli.sh $<TARGET_FILE:bgpt> ${CMAKE_CURRENT_BINARY_DIR}/cli-test)

@@ -1,0 +1,32 @@
+/* The options that give a model's shape, for the commands that make one. */
+#ifndef BGPT_CLI_SHAPE_H
+#define BGPT_CLI_SHAPE_H
+
+#include "cli/command.h"
+
+/* A member `shape` of the command's arguments; 0 and NULL: not given. */
+typedef struct shape_arguments {
+    const char *size;
+    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
+} shape_arguments;
+
+#define SHAPE_AT(type, member) offsetof(type, shape.member)
+#define SHAPE_ROWS(type) \
+    { "size", 0, OPTION_TEXT, SHAPE_AT(type, size), 0, 0, NULL, "NAME", "a named shape (--size list shows them); single numbers below change it" }, \
+    { "hidden", 0, OPTION_COUNT, SHAPE_AT(type, hidden), 64, 8192, NULL, "H", "width of the patch decoder, a multiple of 64" }, \
+    { "patch-layers", 0, OPTION_COUNT, SHAPE_AT(type, patch_layers), 1, 256, NULL, "L", "layers of the patch decoder" }, \
+    { "byte-layers", 0, OPTION_COUNT, SHAPE_AT(type, byte_layers), 1, 256, NULL, "L", "layers of the byte decoder" }, \
+    { "byte-hidden", 0, OPTION_COUNT, SHAPE_AT(type, byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" }, \
+    { "patches", 0, OPTION_COUNT, SHAPE_AT(type, patches), 3, 65536, NULL, "N", "context in patches" }, \
+    { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }
+
+/* Was any of them typed? */
+bool shape_given(const shape_arguments *a);
+/* Is it --size list?  Then the sizes have been printed. */
+bool shape_listed(const shape_arguments *a);
+/* 0, or the exit code after a sentence: widths that no model can have. */
+int shape_check(const shape_arguments *a);
+/* The named size with the single numbers over it; what was not given stays as it is.  0 or the exit code. */
+int shape_fill(const shape_arguments *a, bgpt_config *c);
+
+#endif
