@@ -204,6 +204,10 @@ struct bg_backend {
     size_t act_size;       /* = ops->act_size */
 };
 
+/* The level to open where nobody named one: `best` is the best that is present, but some
+ * narrow products are faster than fp32 on some processors only. */
+bg_isa bg_cpu_pick(bg_isa best, int fast);
+
 /* Open the CPU back end at a level (see bg_isa_pick).  fast = 0: fp32 products;
  * fast = 1: the quickest this level has.  The pool must outlive it. */
 bg_status bg_cpu_open(bg_backend **out, const bg_sys *sys, bg_pool *pool, bg_isa isa, int fast, const bg_limits *limits, bg_error *err);

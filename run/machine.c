@@ -26,6 +26,8 @@ bg_status bg_machine_open(bg_machine *m, const bg_machine_options *o, const bg_c
     m->sys = o->sys ? o->sys : bg_sys_default();
     bg_isa isa;
     BG_TRY(bg_isa_pick(&isa, o->isa, err));
+    if (!o->isa || !*o->isa)
+        isa = bg_cpu_pick(isa, !o->fp32);
     BG_TRY(bg_pool_open(&m->pool, m->sys, o->threads, err));
     bg_limits limits = limits_of(c);
     bg_status s = bg_cpu_open(&m->be, m->sys, m->pool, isa, !o->fp32, &limits, err);

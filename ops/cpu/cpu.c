@@ -30,6 +30,15 @@ static const bg_cpu_level *find_level(bg_isa isa, int fast)
     }
 }
 
+bg_isa bg_cpu_pick(bg_isa best, int fast)
+{
+#if defined(__x86_64__)
+    if (best == BG_ISA_AVX512BF16 && fast && !bg_cpu_bf16_pays())
+        return BG_ISA_AVX512;
+#endif
+    return best;
+}
+
 bg_status bg_cpu_open(bg_backend **out, const bg_sys *sys, bg_pool *pool, bg_isa isa, int fast, const bg_limits *limits, bg_error *err)
 {
     *out = NULL;

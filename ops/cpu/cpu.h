@@ -47,6 +47,10 @@ extern const bg_cpu_level bg_cpu_tiles, bg_cpu_pairs_bf16, bg_cpu_pairs_fp16;
 /* bg_cpu_open with the level already chosen. */
 bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, const bg_cpu_level *level, const bg_limits *limits, bg_error *err);
 
+/* Are bf16 dot products faster than fp32 multiply-adds here?  They are on AMD's processors, and
+ * slower on Intel's.  Measured; only to be asked where BG_ISA_AVX512BF16 is present. */
+int bg_cpu_bf16_pays(void);
+
 /* A hint to the system for a block not touched yet (memory.c). */
 void bg_cpu_huge_pages(void *p, size_t bytes);
 
