@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "support_check.h"
+#include "support_emulate.h"
 
 uint64_t ops_seed(void)
 {
@@ -53,35 +54,48 @@ void ops_tensors_free(float **t, size_t n)
 
 /* What a level under test is made of. */
 typedef struct level_facts {
-    bg_isa isa;                 /* that the machine must have */
+    bg_isa isa;                 /* that the machine must have ... */
     int fast;
-    const bg_cpu_level *plain;  /* opened by itself, on any machine */
+    const bg_cpu_level *table;  /* not NULL: opened by itself; on any machine with isa PORTABLE ... */
+    bg_isa emulated;            /* ... or where instructions can be emulated on top of this level */
 } level_facts;
+
+#if defined(__x86_64__)
+#define EMULATED(table, on) &table, on
+#else
+#define EMULATED(table, on) NULL, BG_ISA_PORTABLE
+#endif
 
 static level_facts facts_of(int level)
 {
     switch (level) {
     case OPS_NARROW_BF16:
-        return (level_facts){ BG_ISA_AVX512BF16, 1, NULL };
+        return (level_facts){ .isa = BG_ISA_AVX512BF16, .fast = 1 };
     case OPS_NARROW_FP16:
-        return (level_facts){ BG_ISA_AVX512FP16, 1, NULL };
+        return (level_facts){ BG_ISA_AVX512FP16, 1, EMULATED(bg_cpu_avx512fp16, BG_ISA_AVX512) };
     case OPS_NARROW_AMX:
-        return (level_facts){ BG_ISA_AMX, 1, NULL };
+        return (level_facts){ BG_ISA_AMX, 1, EMULATED(bg_cpu_amx, BG_ISA_AVX512BF16) };
     case OPS_PLAIN_BF16:
-        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_pairs_bf16 };
+        return (level_facts){ .fast = 1, .table = &bg_cpu_pairs_bf16 };
     case OPS_PLAIN_FP16:
-        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_pairs_fp16 };
+        return (level_facts){ .fast = 1, .table = &bg_cpu_pairs_fp16 };
     case OPS_PLAIN_AMX:
-        return (level_facts){ BG_ISA_PORTABLE, 1, &bg_cpu_tiles };
+        return (level_facts){ .fast = 1, .table = &bg_cpu_tiles };
     default:
-        return (level_facts){ (bg_isa)level, 0, NULL };
+        return (level_facts){ .isa = (bg_isa)level };
     }
+}
+
+/* The machine code of levels whose instructions it lacks runs here too, if slowly. */
+static int can_emulate(const level_facts *f)
+{
+    return f->emulated != BG_ISA_PORTABLE && bg_isa_present(f->emulated) && emulate_begin();
 }
 
 const char *ops_level_missing(int level)
 {
-    const bg_isa isa = facts_of(level).isa;
-    return bg_isa_present(isa) ? NULL : bg_isa_name(isa);
+    const level_facts f = facts_of(level);
+    return bg_isa_present(f.isa) || can_emulate(&f) ? NULL : bg_isa_name(f.isa);
 }
 
 void ops_engine_open(ops_engine *e, int level, unsigned threads)
@@ -90,8 +104,8 @@ void ops_engine_open(ops_engine *e, int level, unsigned threads)
     const level_facts f = facts_of(level);
     bg_error err;
     CHECK_OK(bg_pool_open(&e->pool, bg_sys_default(), threads, &err), err);
-    if (f.plain)
-        CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, f.plain, &limits, &err), err);
+    if (f.isa == BG_ISA_PORTABLE ? f.table != NULL : !bg_isa_present(f.isa) && can_emulate(&f))
+        CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, f.table, &limits, &err), err);
     else
         CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, f.isa, f.fast, &limits, &err), err);
 }
