@@ -202,6 +202,7 @@ struct bg_backend {
     bg_isa isa;
     const char *precision; /* "fp32", "bf16", "fp16": the arithmetic of products */
     size_t act_size;       /* = ops->act_size */
+    int loss_scaling;      /* gradients of activations have fp16's range: the loss wants a scale */
 };
 
 /* The level to open where nobody named one: `best` is the best that is present, but some

@@ -196,11 +196,11 @@ static bg_status train_step(fixture *f, bg_error *err)
     const bg_noise noise = { (float)s->dropout, s->seed, f->step };
     bg_model_zero_grads(f->model);
     bg_model_train(f->model, &f->batch, (float)(1 / ((double)f->batch.targets * f->batch.P)), &noise, f->nats);
-    const double norm = bg_optimizer_norm(&f->optimizer);
+    const double norm = bg_optimizer_norm(&f->optimizer, 1);
     BG_TRY(f->b->machine.be->ops->sync(f->b->machine.be, err));
     if (!isfinite(norm))
         return bg_fail(err, BG_ERR_FAILED, "training diverged at step %llu: the gradient is not finite", (unsigned long long)f->step + 1);
-    bg_optimizer_update(&f->optimizer, s, s->lr, norm, ++f->step);
+    bg_optimizer_update(&f->optimizer, s, s->lr, norm, 1, ++f->step);
     return BG_OK;
 }
 

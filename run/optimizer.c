@@ -38,19 +38,19 @@ void bg_optimizer_close(bg_optimizer *o)
     memset(o, 0, sizeof *o);
 }
 
-double bg_optimizer_norm(const bg_optimizer *o)
+double bg_optimizer_norm(const bg_optimizer *o, double loss_scale)
 {
     bg_backend *be = bg_model_backend(o->model);
-    return sqrt(be->ops->sum_squares(be, bg_model_grads(o->model), trained(o)));
+    return sqrt(be->ops->sum_squares(be, bg_model_grads(o->model), trained(o))) / loss_scale;
 }
 
-void bg_optimizer_update(bg_optimizer *o, const bg_settings *s, double lr, double norm, uint64_t update)
+void bg_optimizer_update(bg_optimizer *o, const bg_settings *s, double lr, double norm, double loss_scale, uint64_t update)
 {
     /* torch.nn.utils.clip_grad_norm_: the 1e-6 keeps a zero gradient from a division by zero */
     double scale = s->clip > 0 ? s->clip / (norm + 1e-6) : 1;
     bg_adamw a = {
         .lr = (float)lr, .beta1 = (float)s->beta1, .beta2 = (float)s->beta2, .eps = (float)s->eps,
-        .weight_decay = (float)s->weight_decay, .grad_scale = scale < 1 ? (float)scale : 1.0f, .step = update,
+        .weight_decay = (float)s->weight_decay, .grad_scale = (float)(fmin(scale, 1) / loss_scale), .step = update,
     };
     bg_backend *be = bg_model_backend(o->model);
     be->ops->adamw(be, bg_model_weights(o->model), bg_model_grads(o->model), o->m, o->v, trained(o), &a);

@@ -14,10 +14,10 @@ typedef struct bg_optimizer {
 bg_status bg_optimizer_open(bg_optimizer *o, bg_model *model, bg_error *err);
 void bg_optimizer_close(bg_optimizer *o); /* safe on a zeroed struct */
 
-/* Euclidean norm of the whole gradient. */
-double bg_optimizer_norm(const bg_optimizer *o);
+/* Euclidean norm of the whole gradient; what lies in memory is loss_scale times it. */
+double bg_optimizer_norm(const bg_optimizer *o, double loss_scale);
 /* One update; `update` is 1 for the first.  norm is that of the gradient, for clipping. */
-void bg_optimizer_update(bg_optimizer *o, const bg_settings *s, double lr, double norm, uint64_t update);
+void bg_optimizer_update(bg_optimizer *o, const bg_settings *s, double lr, double norm, double loss_scale, uint64_t update);
 /* Are all weights and moments finite? */
 int bg_optimizer_finite(const bg_optimizer *o);
 

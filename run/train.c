@@ -35,6 +35,7 @@ static int is_over(const bg_trainer *r)
 typedef struct step_facts {
     double units;  /* symbols (or files of a classifier) that the loss is a mean over */
     double bytes, loss, lr, norm;
+    double scale;  /* of the loss, while it was differentiated */
 } step_facts;
 
 static bg_status assemble_one(bg_trainer *r, uint64_t index, step_facts *f, bg_error *err)
@@ -72,11 +73,25 @@ static void rescue(bg_trainer *r)
         bg_trainer_save(r, &ignored);
 }
 
+/* Where gradients travel as fp16, the loss is multiplied first, so that they keep clear of its
+ * smallest numbers.  The gradient of a mean over `units` symbols starts with elements of up
+ * to 1/units: the power of two next to `units` brings them to about 1, far from both ends. */
+static double loss_scale(const bg_trainer *r, double units)
+{
+    int exponent;
+    if (!r->machine.be->loss_scaling)
+        return 1;
+    frexp(units, &exponent);
+    return ldexp(1, exponent - (int)r->state.halvings);
+}
+
+enum { MOST_HALVINGS = 24, DOUBLE_EVERY = 1000 };
+
 /* Forward and backward of all batches; the loss of the step. */
 static void differentiate(bg_trainer *r, step_facts *f)
 {
     const bg_settings *s = settings(r);
-    const float scale = (float)(1 / f->units);
+    const float scale = (float)(f->scale / f->units);
     double nats = 0;
     bg_model_zero_grads(r->model);
     for (uint32_t j = 0; j < s->accumulate; j++) {
@@ -89,6 +104,23 @@ static void differentiate(bg_trainer *r, step_facts *f)
             nats += r->nats[i];
     }
     f->loss = nats / f->units;
+    f->norm = bg_optimizer_norm(&r->optimizer, f->scale);
+}
+
+/* The same with the loss scale that fits.  A gradient that leaves fp16's range is no lost step: it
+ * is computed again, of the same data, with half the scale, and every
+ * so many steps twice the scale is tried again. */
+static void differentiate_scaled(bg_trainer *r, step_facts *f)
+{
+    if (r->state.halvings > 0 && r->state.step % DOUBLE_EVERY == 0)
+        r->state.halvings--;
+    for (;;) {
+        f->scale = loss_scale(r, f->units);
+        differentiate(r, f);
+        if (!r->machine.be->loss_scaling || !isfinite(f->loss) || isfinite(f->norm) || r->state.halvings == MOST_HALVINGS)
+            return;
+        r->state.halvings++;
+    }
 }
 
 static bg_status step(bg_trainer *r, step_facts *f, bg_error *err)
@@ -100,14 +132,13 @@ static bg_status step(bg_trainer *r, step_facts *f, bg_error *err)
         rescue(r);
         return s;
     }
-    differentiate(r, f);
-    f->norm = bg_optimizer_norm(&r->optimizer);
+    differentiate_scaled(r, f);
     BG_TRY(r->machine.be->ops->sync(r->machine.be, err));
     if (!isfinite(f->loss) || !isfinite(f->norm))
         return bg_fail(err, BG_ERR_FAILED, "training diverged at step %llu (loss %s, gradient norm %s); a smaller learning rate than %g may help",
                        (unsigned long long)r->state.step + 1, isnan(f->loss) ? "not a number" : isinf(f->loss) ? "infinite" : "finite",
                        isnan(f->norm) ? "not a number" : isinf(f->norm) ? "infinite" : "finite", settings(r)->lr);
-    bg_optimizer_update(&r->optimizer, settings(r), f->lr, f->norm, r->state.step + 1);
+    bg_optimizer_update(&r->optimizer, settings(r), f->lr, f->norm, f->scale, r->state.step + 1);
     r->state.step++;
     r->state.bytes += f->bytes;
     r->state.loss = f->loss;

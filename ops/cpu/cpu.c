@@ -73,6 +73,7 @@ bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, 
     cpu->base.pool = pool;
     cpu->base.isa = level->isa;
     cpu->base.precision = level->precision;
+    cpu->base.loss_scaling = level->loss_scaling;
     cpu->base.act_size = level->ops.act_size;
     cpu->limits = *limits;
     cpu->scratch_floats = floats;

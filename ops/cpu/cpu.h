@@ -31,6 +31,7 @@ typedef struct bg_cpu_level {
     bg_ops ops;
     bg_isa isa;
     const char *precision;
+    int loss_scaling; /* see bg_backend */
     /* floats of scratch a thread needs for calls within these limits */
     size_t (*scratch_floats)(const bg_limits *limits);
     /* and all of them together */

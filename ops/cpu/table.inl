@@ -2,6 +2,9 @@
 const bg_cpu_level LEVEL_TABLE = {
     .isa = LEVEL_ISA,
     .precision = LEVEL_PRECISION,
+#ifdef PAIR_HALF_SUMS
+    .loss_scaling = 1,
+#endif
     .scratch_floats = scratch_floats,
     .shared_floats = shared_floats,
     .ops = {
