@@ -64,12 +64,70 @@ AI operand by_columns(const float *p, size_t row) { return (operand){ p, 1, row 
 AI operand plain_panels(const float *p, size_t row) { return (operand){ p, TILE_NR, row }; }
 AI operand packed_panels(const float *p) { return (operand){ p, (size_t)TILE_NR * BG_HEAD, TILE_NR }; }
 
+/* The second factor as activations (panels `row` apart, their rows `k` apart), widened on the way:
+ * the same sums in the same order as small_product's on floats. */
+typedef struct act_operand { const act *p; size_t row, k; } act_operand;
+
+typedef void act_tile_fn(size_t k, const float *a, size_t a_row, size_t a_k, const act *b, size_t b_k, float *c, size_t c_row);
+
+AI void act_tile(const int mr, const int nv, size_t k, const float *a, size_t a_row, size_t a_k, const act *b, size_t b_k, float *c, size_t c_row)
+{
+    vf sum[TILE_MR][TILE_NV];
+    UNROLL for (int r = 0; r < mr; r++)
+        UNROLL for (int v = 0; v < nv; v++)
+            sum[r][v] = vzero();
+    for (; k > 0; k--) {
+        vf row[TILE_NV];
+        UNROLL for (int v = 0; v < nv; v++)
+            row[v] = aload(b + v * VW);
+        UNROLL for (int r = 0; r < mr; r++) {
+            vf x = vset(a[(size_t)r * a_row]);
+            UNROLL for (int v = 0; v < nv; v++)
+                sum[r][v] = vfma(x, row[v], sum[r][v]);
+        }
+        a += a_k;
+        b += b_k;
+    }
+    UNROLL for (int r = 0; r < mr; r++)
+        UNROLL for (int v = 0; v < nv; v++)
+            vstore(c + (size_t)r * c_row + v * VW, sum[r][v]);
+}
+
+#define ACT_TILE(mr, nv)                                                                                                \
+    static void act_tile_##mr##_##nv(size_t k, const float *a, size_t a_row, size_t a_k, const act *b, size_t b_k,      \
+                                     float *c, size_t c_row)                                                            \
+    {                                                                                                                   \
+        act_tile(mr, nv, k, a, a_row, a_k, b, b_k, c, c_row);                                                           \
+    }
+#define ACT_TILES(nv) ACT_TILE(1, nv) ACT_TILE(2, nv) ACT_TILE(3, nv) ACT_TILE(4, nv) ACT_TILE(5, nv) ACT_TILE(6, nv)
+#define ACT_TILE_NAMES(nv) { act_tile_1_##nv, act_tile_2_##nv, act_tile_3_##nv, act_tile_4_##nv, act_tile_5_##nv, act_tile_6_##nv }
+
+ACT_TILES(1)
+ACT_TILES(2)
+#if TILE_NV == 4
+ACT_TILES(3)
+ACT_TILES(4)
+static act_tile_fn *const act_tiles[TILE_NV][TILE_MR] = { ACT_TILE_NAMES(1), ACT_TILE_NAMES(2), ACT_TILE_NAMES(3), ACT_TILE_NAMES(4) };
+#else
+static act_tile_fn *const act_tiles[TILE_NV][TILE_MR] = { ACT_TILE_NAMES(1), ACT_TILE_NAMES(2) };
+#endif
+
+static void act_product(size_t m, size_t vectors, size_t k, operand a, act_operand b, float *c, size_t c_row)
+{
+    for (size_t j = 0; j * TILE_NV < vectors; j++) {
+        const size_t nv = vectors - j * TILE_NV < TILE_NV ? vectors - j * TILE_NV : TILE_NV;
+        act_tiles[nv - 1][m - 1](k, a.p, a.row, a.k, b.p + j * b.row, b.k, c + j * TILE_NR, c_row);
+    }
+}
+
 /* One block of mr <= 6 queries at position `at` of a sequence against its keys
  * 0 .. at + mr - 1.  Shared by attention() and attention_cached(), which so
  * give the same bits. */
 typedef struct query_block {
     const float *q;
-    operand keys, values;
+    operand keys, values;         /* floats, or, with `cached`, ... */
+    act_operand kept_keys, kept_values;
+    int cached;
     act *out;
     float *lse;
     size_t q_row, out_row, lse_row, at, mr;
@@ -93,7 +151,10 @@ static void attend(const query_block *b, float *scores, size_t row, float *mixed
 {
     size_t limit = b->at + b->mr, vectors = count_vectors(limit);
     float inverse[TILE_MR];
-    small_product(b->mr, vectors, BG_HEAD, by_rows(b->q, b->q_row), b->keys, scores, row, 0);
+    if (b->cached)
+        act_product(b->mr, vectors, BG_HEAD, by_rows(b->q, b->q_row), b->kept_keys, scores, row);
+    else
+        small_product(b->mr, vectors, BG_HEAD, by_rows(b->q, b->q_row), b->keys, scores, row, 0);
     for (size_t r = 0; r < b->mr; r++) {
         float *p = scores + r * row;
         size_t n = b->at + r + 1;
@@ -105,7 +166,10 @@ static void attend(const query_block *b, float *scores, size_t row, float *mixed
             drop_scores(b, p, r, n);
         zero_from(p, count_vectors(n) * VW, vectors * VW);
     }
-    small_product(b->mr, HEAD_VECTORS, limit, by_rows(scores, row), b->values, mixed, BG_HEAD, 0);
+    if (b->cached)
+        act_product(b->mr, HEAD_VECTORS, limit, by_rows(scores, row), b->kept_values, mixed, BG_HEAD);
+    else
+        small_product(b->mr, HEAD_VECTORS, limit, by_rows(scores, row), b->values, mixed, BG_HEAD, 0);
     for (size_t r = 0; r < b->mr; r++)
         for (size_t d = 0; d < BG_HEAD; d += VW)
             astore(b->out + r * b->out_row + d, vload(mixed + r * BG_HEAD + d) * inverse[r]);

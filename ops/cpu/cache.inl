@@ -1,41 +1,48 @@
 /* Attention over a key/value cache, for generation.
  *
- * Layout: for each slot and head K^T in panels, as attention() packs
- * them, (panels of length, 64, TILE_NR), then V (length, 64).  So the product
- * kernel sees what it sees without a cache, and the bits agree. */
+ * Layout, in activations: for each slot and head K^T in panels, as attention() packs
+ * them, but no wider than the cache is long, (panels, 64, width), then V (length, 64).  The values are
+ * those that attention() reads, summed in its order, so the bits agree. */
 
 typedef struct cache_work {
     bg_backend *be;
     const act *qkv;
     act *out;
-    float *cache;
+    act *cache;
     const uint32_t *slot, *pos;
     size_t R, C, length, qkv_row, out_row, per_task; /* per_task: heads */
 } cache_work;
 
-AI size_t cache_head_floats(size_t length) { return (panel_columns(length) + length) * BG_HEAD; }
+/* Columns of a panel of keys: whole vectors. */
+AI size_t cache_width(size_t length)
+{
+    const size_t columns = count_vectors(length) * VW;
+    return columns < TILE_NR ? columns : TILE_NR;
+}
+
+AI size_t cache_key_acts(size_t length) { return (length + cache_width(length) - 1) / cache_width(length) * cache_width(length) * BG_HEAD; }
+AI size_t cache_head_acts(size_t length) { return cache_key_acts(length) + length * BG_HEAD; }
 
 static size_t cache_bytes(bg_backend *be, size_t slots, size_t length, size_t C)
 {
-    return slots * (C / BG_HEAD) * cache_head_floats(length) * sizeof(float);
+    return slots * (C / BG_HEAD) * cache_head_acts(length) * sizeof(act);
 }
 
-AI float *cache_keys(const cache_work *w, size_t r, size_t head)
+AI act *cache_keys(const cache_work *w, size_t r, size_t head)
 {
-    return w->cache + (w->slot[r] * (w->C / BG_HEAD) + head) * cache_head_floats(w->length);
+    return w->cache + (w->slot[r] * (w->C / BG_HEAD) + head) * cache_head_acts(w->length);
 }
 
 static void cache_append(const cache_work *w, size_t r, size_t head)
 {
     const act *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD, *v = k + w->C;
-    float *keys = cache_keys(w, r, head), *values = keys + panel_columns(w->length) * BG_HEAD;
-    size_t at = w->pos[r];
+    act *keys = cache_keys(w, r, head), *values = keys + cache_key_acts(w->length);
+    const size_t at = w->pos[r], width = cache_width(w->length);
     assert(at < w->length);
-    float *column = keys + at / TILE_NR * TILE_NR * BG_HEAD + at % TILE_NR;
+    act *column = keys + at / width * width * BG_HEAD + at % width;
     for (size_t d = 0; d < BG_HEAD; d++)
-        column[d * TILE_NR] = aget(k + d);
-    for (size_t d = 0; d < BG_HEAD; d += VW)
-        vstore(values + at * BG_HEAD + d, aload(v + d));
+        column[d * width] = k[d];
+    memcpy(values + at * BG_HEAD, v, BG_HEAD * sizeof(act));
 }
 
 /* Rows from r on that follow each other in one slot make one block of queries. */
@@ -56,11 +63,12 @@ static void cache_head(const cache_work *w, size_t head, unsigned thread)
         cache_append(w, r, head);
     for (size_t r = 0, n; r < w->R; r += n) {
         n = run_of_rows(w, r);
-        const float *keys = cache_keys(w, r, head);
+        const act *keys = cache_keys(w, r, head);
+        const size_t width = cache_width(w->length);
         const float_rows q = head_floats(w->qkv + r * w->qkv_row + head * BG_HEAD, w->qkv_row, n, spare);
         query_block b = {
             .q = q.p, .q_row = q.row,
-            .keys = packed_panels(keys), .values = plain_panels(keys + panel_columns(w->length) * BG_HEAD, BG_HEAD),
+            .cached = 1, .kept_keys = { keys, width * BG_HEAD, width }, .kept_values = { keys + cache_key_acts(w->length), TILE_NR, BG_HEAD },
             .out = w->out + r * w->out_row + head * BG_HEAD, .out_row = w->out_row, .at = w->pos[r], .mr = n,
         };
         attend(&b, scores, score_row(w->length), mixed);
