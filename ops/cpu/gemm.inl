@@ -15,10 +15,6 @@ enum {
     TILE_NR = TILE_NV * VW, /* columns of a panel */
 };
 
-/* With so few rows a product waits for its second operand, which streams from far away: it
- * is fetched so many elements ahead. */
-enum { STREAM_ROWS = 2, STREAM_AHEAD = 1024 };
-
 typedef void tile_fn(size_t k, const float *a, size_t a_row, size_t a_k, const float *b, size_t b_k, float *c, size_t c_row, int more);
 
 AI void tile(const int mr, const int nv, size_t k, const float *a, size_t a_row, size_t a_k, const float *b, size_t b_k, float *c, size_t c_row, int more)
@@ -31,9 +27,6 @@ AI void tile(const int mr, const int nv, size_t k, const float *a, size_t a_row,
         vf row[TILE_NV];
         UNROLL for (int v = 0; v < nv; v++)
             row[v] = vload(b + v * VW);
-        if (mr <= STREAM_ROWS)
-            UNROLL for (int v = 0; v < nv; v++)
-                __builtin_prefetch(b + v * VW + STREAM_AHEAD, 0, 3);
         UNROLL for (int r = 0; r < mr; r++) {
             vf x = vset(a[(size_t)r * a_row]);
             UNROLL for (int v = 0; v < nv; v++)

@@ -102,9 +102,6 @@ AI void word_tile(const int mr, const int nv, size_t k, const word *a, size_t a_
             vi row[TILE_NV];
             UNROLL for (int v = 0; v < nv; v++)
                 row[v] = words_load(b + v * VW);
-            if (mr <= STREAM_ROWS)
-                UNROLL for (int v = 0; v < nv; v++)
-                    __builtin_prefetch(b + v * VW + STREAM_AHEAD, 0, 3);
             UNROLL for (int r = 0; r < mr; r++) {
                 const vi x = word_spread(a + (size_t)r * a_row);
                 UNROLL for (int v = 0; v < nv; v++)
