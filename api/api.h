@@ -30,6 +30,8 @@ bgpt_status bg_api_return(bgpt_error *to, bg_status status, const bg_error *from
 /* Machine options out of public ones; the level from BGPT_ISA when opt names none. */
 bg_machine_options bg_api_machine(const bgpt_options *opt, const bg_sys *sys);
 
+bg_weight_form bg_api_weights(const bgpt_options *opt);
+
 bg_config bg_api_config(const bgpt_config *c);
 bgpt_config bg_api_public_config(const bg_config *c);
 bgpt_score bg_api_public_score(const bg_score *s);

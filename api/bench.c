@@ -58,6 +58,7 @@ bgpt_status bgpt_bench_run(const bgpt_bench *b, const bgpt_options *opt, bgpt_be
     const bg_machine_options machine = bg_api_machine(opt, bg_api_sys_open(&hooks, opt));
     const bg_bench what = {
         .config = bg_api_config(&b->config), .batch = b->batch, .streams = b->streams, .seconds = b->seconds, .seed = b->seed,
+        .weights = bg_api_weights(opt),
         .stop = stop, .stage = stage, .op = b->op ? relay_op : NULL, .ctx = (void *)(uintptr_t)b,
     };
     memset(out, 0, sizeof *out);

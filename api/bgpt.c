@@ -44,6 +44,11 @@ bg_machine_options bg_api_machine(const bgpt_options *opt, const bg_sys *sys)
     return o;
 }
 
+bg_weight_form bg_api_weights(const bgpt_options *opt)
+{
+    return opt && opt->weights == BGPT_WEIGHTS_INT8 ? BG_WEIGHTS_INT8 : BG_WEIGHTS_RUN;
+}
+
 bg_config bg_api_config(const bgpt_config *c)
 {
     return (bg_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes };

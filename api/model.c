@@ -52,7 +52,7 @@ static bg_status fill_model(bgpt_model *m, bg_st_file *f, const bgpt_options *op
     BG_TRY(bg_file_config(&c, f, err));
     const bg_machine_options machine = bg_api_machine(opt, m->sys);
     BG_TRY(bg_machine_open(&m->machine, &machine, &c, err));
-    BG_TRY(bg_model_open(&m->model, &c, m->machine.be, 0, err));
+    BG_TRY(bg_model_open(&m->model, &c, m->machine.be, bg_api_weights(opt), err));
     BG_TRY(bg_file_load_weights(m->model, f, err));
     BG_TRY(bg_meta_copy(&m->meta, &f->meta, err));
     return check_labels(m, err);

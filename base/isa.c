@@ -25,12 +25,13 @@ const char *bg_isa_name(bg_isa isa)
 
 #if defined(__x86_64__)
 
-/* Bits of cpuid leaf 1 (ecx), leaf 7.0 (ebx, edx), leaf 7.1 (eax) and XCR0, as
+/* Bits of cpuid leaf 1 (ecx), leaf 7.0 (ebx, ecx, edx), leaf 7.1 (eax) and XCR0, as
  * numbered in Intel's Software Developer's Manual, volume 1, chapter 13 and
  * volume 2, CPUID. */
 enum {
     L1C_FMA = 12, L1C_OSXSAVE = 27,
     L7B_AVX2 = 5, L7B_AVX512F = 16, L7B_AVX512DQ = 17, L7B_AVX512BW = 30, L7B_AVX512VL = 31,
+    L7C_AVX512_VNNI = 11,
     L7D_AMX_BF16 = 22, L7D_AVX512_FP16 = 23, L7D_AMX_TILE = 24,
     L71A_AVX512_BF16 = 5
 };
@@ -39,7 +40,7 @@ enum {
 #define XCR0_TILE 0x60000u  /* TILECFG and TILEDATA */
 
 typedef struct features {
-    unsigned l1c, l7b, l7d, l71a;
+    unsigned l1c, l7b, l7c, l7d, l71a;
     unsigned xcr0;
 } features;
 
@@ -47,7 +48,7 @@ static int bit(unsigned word, int n) { return (int)(word >> n & 1u); }
 
 static features read_features(void)
 {
-    features f = { 0, 0, 0, 0, 0 };
+    features f = { 0 };
     unsigned a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return f;
@@ -58,6 +59,7 @@ static features read_features(void)
     }
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
         f.l7b = b;
+        f.l7c = c;
         f.l7d = d;
         if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
             f.l71a = a;
@@ -80,7 +82,7 @@ static int tiles_permitted(void)
  * always stand in; BF16, FP16 and AMX each stand on AVX-512. */
 static int present(bg_isa isa)
 {
-    features f = read_features();
+    const features f = read_features();
     int avx2 = (f.xcr0 & XCR0_YMM) == XCR0_YMM && bit(f.l1c, L1C_FMA) && bit(f.l7b, L7B_AVX2);
     int avx512 = avx2 && (f.xcr0 & XCR0_ZMM) == XCR0_ZMM && bit(f.l7b, L7B_AVX512F)
         && bit(f.l7b, L7B_AVX512DQ) && bit(f.l7b, L7B_AVX512BW) && bit(f.l7b, L7B_AVX512VL);
@@ -101,14 +103,18 @@ static int present(bg_isa isa)
     }
 }
 
+int bg_isa_byte_dots(void) { return present(BG_ISA_AVX512) && bit(read_features().l7c, L7C_AVX512_VNNI); }
+
 #elif defined(__aarch64__)
 
 /* Advanced SIMD is part of every AArch64 system that runs Linux programs. */
 static int present(bg_isa isa) { return isa == BG_ISA_NEON; }
+int bg_isa_byte_dots(void) { return 0; }
 
 #else
 
 static int present(bg_isa isa) { return 0; }
+int bg_isa_byte_dots(void) { return 0; }
 
 #endif
 

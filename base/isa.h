@@ -19,6 +19,8 @@ typedef enum bg_isa {
 const char *bg_isa_name(bg_isa isa);
 /* Does this machine (processor AND operating system) have it? */
 int bg_isa_present(bg_isa isa);
+/* Has it AVX-512 VNNI, dot products of bytes? */
+int bg_isa_byte_dots(void);
 /* Level by name (NULL or "" = best present).  A level this machine lacks or an
  * unknown name is BG_ERR_ARGUMENT. */
 bg_status bg_isa_pick(bg_isa *out, const char *name, bg_error *err);

@@ -1,6 +1,7 @@
 /* bgpt bench: how fast a model of some size trains, scores and writes on this
  * machine, what the machine could do at most, and where the time goes. */
 #include "cli/bench_report.h"
+#include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -14,12 +15,14 @@ typedef struct bench_arguments {
     shape_arguments shape;
     uint64_t batch, streams;
     double time;
+    int weights;           /* a bgpt_weights */
 } bench_arguments;
 
 #define AT(member) offsetof(bench_arguments, member)
 
 static const option bench_options[] = {
     SHAPE_ROWS(bench_arguments),
+    WEIGHTS_ROW(bench_arguments),
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, "8", "N", "files side by side, in training and in evaluation" },
     { "streams", 0, OPTION_COUNT, AT(streams), 1, 4096, "16", "N", "sequences side by side in the second generation figure" },
     { "time", 0, OPTION_DURATION, AT(time), 1e-3, 3600, "2s", "TIME", "measured for each figure, about; at least three repeats are" },
@@ -37,6 +40,7 @@ static void show_stage(void *ctx, const char *what)
 static int bench(const bench_arguments *a, bgpt_bench *b, bench_report *report)
 {
     bgpt_options o = machine_options(&a->common);
+    o.weights = (bgpt_weights)a->weights;
     bgpt_bench_result result;
     bgpt_error error = { 0 };
     int code = machine_announce(&o, NULL, NULL);

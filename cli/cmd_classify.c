@@ -12,10 +12,12 @@ typedef struct classify_arguments {
     common common;
     const char *model;
     uint64_t top;
+    int weights;           /* a bgpt_weights */
 } classify_arguments;
 
 static const option classify_options[] = {
     MODEL_ROW(classify_arguments),
+    WEIGHTS_ROW(classify_arguments),
     { "top", 0, OPTION_COUNT, offsetof(classify_arguments, top), 1, 65535, "3", "K", "labels shown for a file, the likeliest first" },
 };
 
@@ -155,6 +157,7 @@ static int run_classify(void *arguments)
 {
     const classify_arguments *a = arguments;
     bgpt_options o = machine_options(&a->common);
+    o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     int code = a->model == NULL ? usage_error("-m MODEL is missing") : machine_announce(&o, NULL, NULL);
     if (code == 0)

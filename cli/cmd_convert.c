@@ -12,11 +12,13 @@ typedef struct convert_arguments {
     common common;
     const char *model, *from, *to;
     sampling_arguments sampling;
+    int weights;           /* a bgpt_weights */
 } convert_arguments;
 
 static const option convert_options[] = {
     { NULL, 0, OPTION_HEADING, 0, 0, 0, NULL, NULL, "Files" },
     MODEL_ROW(convert_arguments),
+    WEIGHTS_ROW(convert_arguments),
     { "to", 0, OPTION_TEXT, offsetof(convert_arguments, to), 0, 0, NULL, "EXT",
       "the format to write; needed where OUT is a folder or -" },
     { "from", 0, OPTION_TEXT, offsetof(convert_arguments, from), 0, 0, NULL, "EXT",
@@ -262,6 +264,7 @@ static int convert(plan *p)
 {
     const convert_arguments *a = p->arguments;
     bgpt_options o = machine_options(&a->common);
+    o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     job_setup setup = { .machine = &o, .sampling = convert_sampling(a), .max_bytes = a->sampling.max_bytes,
                         .overwrite = a->sampling.force, .make_folders = p->many, .files = p->files };

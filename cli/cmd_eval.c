@@ -13,10 +13,12 @@ typedef struct eval_arguments {
     common common;
     const char *model, *pairs;
     uint64_t batch;
+    int weights;           /* a bgpt_weights */
 } eval_arguments;
 
 static const option eval_options[] = {
     MODEL_ROW(eval_arguments),
+    WEIGHTS_ROW(eval_arguments),
     { "pairs", 0, OPTION_TEXT, offsetof(eval_arguments, pairs), 0, 0, NULL, "A:B",
       "score the conversion of x.A into x.B (abc:mid), or both ways (abc+mid); figures are those of the target file" },
     { "batch", 0, OPTION_COUNT, offsetof(eval_arguments, batch), 1, 4096, "8", "N", "files side by side; the figures do not depend on it" },
@@ -118,7 +120,54 @@ static json_t *report_json(const table *t, const bgpt_score *total, const confus
     return o;
 }
 
-static int evaluate(const eval_arguments *a, bgpt_model *m, const char *isa, const char *precision)
+/* What the 8-bit weights cost: the same files through the same model with full weights. */
+typedef struct comparison {
+    bool made;
+    double bits_per_byte, accuracy; /* with full weights */
+} comparison;
+
+static int compare(const eval_arguments *a, bgpt_options o, comparison *full)
+{
+    bgpt_model *m = NULL;
+    bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs }, .stop = stop_hook };
+    bgpt_score total = { 0 };
+    bgpt_error error = { 0 };
+    o.weights = BGPT_WEIGHTS_FULL;
+    int code = model_open(&m, a->model, &o);
+    if (code == 0) {
+        bgpt_status status = bgpt_evaluate(m, &e, &total, &full->accuracy, NULL, &error);
+        if (status == BGPT_ERR_INTERRUPTED)
+            code = fail(BGPT_ERR_FAILED, "interrupted while scoring with full weights");
+        else if (status != BGPT_OK)
+            code = fail_with(&error);
+    }
+    full->bits_per_byte = total.bits_per_byte;
+    full->made = code == 0;
+    bgpt_close(m);
+    return code;
+}
+
+static void print_comparison(const comparison *full, const bgpt_score *total, const confusion *c, bool classifier)
+{
+    if (classifier)
+        out("8-bit weights: accuracy %.4f, %+.4f beside %.4f with full weights\n", c->accuracy, c->accuracy - full->accuracy, full->accuracy);
+    else
+        out("8-bit weights cost %+.6f bits/byte (%.6f with full weights)\n", total->bits_per_byte - full->bits_per_byte, full->bits_per_byte);
+}
+
+static void comparison_json(const comparison *full, const bgpt_score *total, const confusion *c, bool classifier, json_t *o)
+{
+    json_object_set_new(o, "weights", json_text("int8"));
+    if (classifier) {
+        json_object_set_new(o, "full_accuracy", json_number(full->accuracy));
+        json_object_set_new(o, "accuracy_gained", json_number(c->accuracy - full->accuracy));
+    } else {
+        json_object_set_new(o, "full_bits_per_byte", json_number(full->bits_per_byte));
+        json_object_set_new(o, "weights_cost_bits_per_byte", json_number(total->bits_per_byte - full->bits_per_byte));
+    }
+}
+
+static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *o, const char *isa, const char *precision)
 {
     bgpt_config config = bgpt_get_config(m);
     bool classifier = config.classes > 0;
@@ -129,6 +178,7 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const char *isa, con
     confusion c = { .model = m, .classes = config.classes, .counts = counts };
     bgpt_score total = { 0 };
     bgpt_error error = { 0 };
+    comparison full = { 0 };
     int code = 0;
     if (t.files == NULL || (classifier && counts == NULL)) {
         code = fail(BGPT_ERR_MEMORY, "out of memory");
@@ -141,10 +191,18 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const char *isa, con
             code = fail(BGPT_ERR_FAILED, "interrupted after %llu files", (unsigned long long)t.done);
         else if (status != BGPT_OK)
             code = fail_with(&error);
-        else if (t.json)
-            out_json(report_json(&t, &total, &c, a->pairs != NULL, isa, precision));
-        else
+        else if (!t.json)
             print_total(&t, &total, &c);
+        if (code == 0 && o->weights == BGPT_WEIGHTS_INT8)
+            code = compare(a, *o, &full);
+        if (code == 0 && full.made && !t.json)
+            print_comparison(&full, &total, &c, classifier);
+        if (code == 0 && t.json) {
+            json_t *report = report_json(&t, &total, &c, a->pairs != NULL, isa, precision);
+            if (full.made)
+                comparison_json(&full, &total, &c, classifier, report);
+            out_json(report);
+        }
     }
     json_decref(t.files);
     free(counts);
@@ -155,6 +213,7 @@ static int run_eval(void *arguments)
 {
     const eval_arguments *a = arguments;
     bgpt_options o = machine_options(&a->common);
+    o.weights = (bgpt_weights)a->weights;
     const char *isa, *precision;
     bgpt_model *m = NULL;
     o.batch = (unsigned)a->batch;
@@ -165,7 +224,7 @@ static int run_eval(void *arguments)
         code = model_open(&m, a->model, &o);
     if (code == 0) {
         signals_catch(NULL);
-        code = evaluate(a, m, isa, precision);
+        code = evaluate(a, m, &o, isa, precision);
     }
     bgpt_close(m);
     return code;
@@ -179,7 +238,8 @@ const command command_eval = {
                "included; and bits per byte, all bits spent on a file divided by its bytes, which is comparable with a compressor. "
                "With --pairs the figures are those of the target file; pairs longer than the context are left out and counted.\n\n"
                "For a classifier (train --classify): for each file whether it is recognised, then recall and precision of each "
-               "label, the confusion matrix, accuracy and macro F1.",
+               "label, the confusion matrix, accuracy and macro F1.\n\n"
+               "With --weights int8 the files are scored a second time with full weights, and the difference is the last line.",
     .examples = "bgpt eval -m run/model.safetensors held-out/\n"
                 "bgpt eval -m run/model.safetensors held-out/ --pairs abc:mid --format=json",
     ROWS_OF(eval_options),

@@ -15,11 +15,13 @@ typedef struct generate_arguments {
     const char *model, *extension, *output, *prompt;
     uint64_t count;
     sampling_arguments sampling;
+    int weights;           /* a bgpt_weights */
 } generate_arguments;
 
 static const option generate_options[] = {
     { NULL, 0, OPTION_HEADING, 0, 0, 0, NULL, NULL, "Files" },
     MODEL_ROW(generate_arguments),
+    WEIGHTS_ROW(generate_arguments),
     { "ext", 0, OPTION_TEXT, offsetof(generate_arguments, extension), 0, 0, NULL, "EXT",
       "the format to write, as a file-name extension; without it, that of -o or of the prompt" },
     { "output", 'o', OPTION_TEXT, offsetof(generate_arguments, output), 0, 0, "-", "FILE",
@@ -129,6 +131,7 @@ static int generate(const generate_arguments *a, bgpt_model *m, const bgpt_optio
 static int run_with_model(const generate_arguments *a, const char *extension, job_list *list)
 {
     bgpt_options o = machine_options(&a->common);
+    o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     json_t *files = a->common.json ? json_array() : NULL;
     int code = machine_announce(&o, NULL, NULL);

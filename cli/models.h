@@ -8,6 +8,11 @@
 #define MODEL_ROW(type) \
     { "model", 'm', OPTION_TEXT, offsetof(type, model), 0, 0, NULL, "MODEL", "the model file (required)" }
 
+/* The --weights option, for commands that use a model without training it; an int. */
+#define WEIGHTS_ROW(type) \
+    { "weights", 0, OPTION_CHOICE, offsetof(type, weights), 0, 0, "full", "full|int8", \
+      "int8: weights of linear layers in 8 bits, a scale for each output: faster where memory is the limit; eval says what it costs" }
+
 /* 0 and the model, to be closed; or the exit code after a sentence.  path may
  * be NULL: the option was forgotten. */
 int model_open(bgpt_model **m, const char *path, const bgpt_options *o);

@@ -92,6 +92,13 @@ BGPT_API bgpt_hooks bgpt_default_hooks(void);
 /* --- machine ------------------------------------------------------------- */
 typedef enum bgpt_precision { BGPT_FAST = 0, BGPT_FP32 } bgpt_precision;
 
+/* Weights of an open model, for all that does not train. */
+typedef enum bgpt_weights {
+    BGPT_WEIGHTS_FULL = 0, /* in the arithmetic of the precision */
+    BGPT_WEIGHTS_INT8      /* those of linear layers in 8 bits, with a scale for each output: so little
+                            * is read for a byte that sequences are generated faster */
+} bgpt_weights;
+
 typedef struct bgpt_options {
     unsigned threads;          /* 0: as many as the process may use; at most 256 */
     bgpt_precision precision;  /* fast: the quickest the machine has; fp32: fp32 products */
@@ -99,6 +106,7 @@ typedef struct bgpt_options {
     const bgpt_hooks *hooks;   /* NULL: libc */
     unsigned max_streams;      /* sequences generated side by side at most (default 16) */
     unsigned batch;            /* files evaluated side by side (default 8) */
+    bgpt_weights weights;      /* of models that are opened, and of generation and evaluation in bgpt_bench_run() */
 } bgpt_options;
 
 /* Names of the level and arithmetic that options lead to on this machine,

@@ -98,21 +98,21 @@ bg_status bg_file_load_extra(bg_model *m, bg_st_file *f, const bg_extra *extra, 
     return be->ops->sync(be, err);
 }
 
-static bg_status load_open(bg_model **out, bg_st_file *f, bg_backend *be, int training, bg_meta *meta, bg_error *err)
+static bg_status load_open(bg_model **out, bg_st_file *f, bg_backend *be, bg_weight_form form, bg_meta *meta, bg_error *err)
 {
     bg_config c;
     BG_TRY(bg_file_config(&c, f, err));
-    BG_TRY(bg_model_open(out, &c, be, training, err));
+    BG_TRY(bg_model_open(out, &c, be, form, err));
     BG_TRY(bg_file_load_weights(*out, f, err));
     return meta ? bg_meta_copy(meta, &f->meta, err) : BG_OK;
 }
 
-bg_status bg_model_load(bg_model **out, const char *path, bg_backend *be, int training, bg_meta *meta, bg_error *err)
+bg_status bg_model_load(bg_model **out, const char *path, bg_backend *be, bg_weight_form form, bg_meta *meta, bg_error *err)
 {
     bg_st_file f;
     *out = NULL;
     BG_TRY(bg_st_open(&f, be->sys, path, err));
-    const bg_status s = load_open(out, &f, be, training, meta, err);
+    const bg_status s = load_open(out, &f, be, form, meta, err);
     bg_st_close(&f);
     if (s != BG_OK && *out) {
         bg_model_close(*out);

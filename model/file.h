@@ -29,7 +29,7 @@ bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err);
 bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err);
 
 /* Open file -> model, in one call.  meta (may be NULL) receives the metadata. */
-bg_status bg_model_load(bg_model **out, const char *path, bg_backend *be, int training, bg_meta *meta, bg_error *err);
+bg_status bg_model_load(bg_model **out, const char *path, bg_backend *be, bg_weight_form form, bg_meta *meta, bg_error *err);
 
 /* Further flat buffers in the layout of the walk (AdamW's moments), saved as
  * PREFIX + tensor name. */

@@ -9,7 +9,8 @@ struct bg_model {
     bg_config config;
     bg_params params;
     bg_backend *be;
-    int training;
+    bg_weight_form form;
+    int training; /* form is BG_WEIGHTS_TRAIN */
     float *weights, *grads; /* flat, in the layout of the walk; grads NULL without training */
 
     /* Tensors outside the stacks, as pointers into the flat buffers. */

@@ -112,10 +112,10 @@ static bg_status reserve_parameters(bg_model *m, bg_error *err)
         return bg_fail_memory(err, "the table of layers", blocks * sizeof *m->block_memory);
     bind(m);
     list_weights(m);
-    return op->weights_bind(m->be, m->bound, m->bound_count, m->training, err);
+    return op->weights_bind(m->be, m->bound, m->bound_count, m->form, err);
 }
 
-bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, int training, bg_error *err)
+bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, bg_weight_form form, bg_error *err)
 {
     *out = NULL;
     BG_TRY(bg_config_check(c, "model", err));
@@ -124,7 +124,8 @@ bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, int 
         return bg_fail_memory(err, "a model", sizeof *m);
     m->config = *c;
     m->be = be;
-    m->training = training;
+    m->form = form;
+    m->training = form == BG_WEIGHTS_TRAIN;
     bg_status s = bg_params_build(&m->params, c, be->sys, err);
     if (s == BG_OK)
         s = reserve_parameters(m, err);

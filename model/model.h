@@ -13,8 +13,8 @@ typedef struct bg_model bg_model;
 bg_limits bg_config_limits(const bg_config *c);
 
 /* A model of this shape with zero parameters, on back end be (borrowed).
- * training: gradients are reserved too.  Moments are the optimiser's. */
-bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, int training, bg_error *err);
+ * BG_WEIGHTS_TRAIN: gradients are reserved too.  Moments are the optimiser's. */
+bg_status bg_model_open(bg_model **out, const bg_config *c, bg_backend *be, bg_weight_form form, bg_error *err);
 void bg_model_close(bg_model *m);
 
 const bg_config *bg_model_config(const bg_model *m);

@@ -44,6 +44,13 @@ static inline size_t bg_stride(size_t elem_size, size_t columns)
     return c * elem_size % 1024 == 0 ? c + line : c;
 }
 
+/* What a back end keeps of weights. */
+typedef enum bg_weight_form {
+    BG_WEIGHTS_RUN,   /* what products with them need */
+    BG_WEIGHTS_TRAIN, /* and what dX needs */
+    BG_WEIGHTS_INT8   /* instead, integers of eight bits with a scale for each of the N outputs; no backward */
+} bg_weight_form;
+
 /* A matrix of a linear layer, y = x W + b, as the model registers it.
  * Both orders of storage occur in the reference's tensors. */
 typedef struct bg_weight {
@@ -52,7 +59,8 @@ typedef struct bg_weight {
     float *b, *db;    /* (N) or NULL */
     uint32_t K, N;
     int transposed;
-    void *packed;     /* the back end's private copies; set by weights_bind */
+    bg_weight_form form;
+    void *packed;     /* the back end's private copies; both set by weights_bind */
 } bg_weight;
 
 typedef enum bg_epilogue {
@@ -125,8 +133,8 @@ struct bg_ops {
     bg_status (*sync)(bg_backend *be, bg_error *err);
 
     /* --- weights --------------------------------------------------------- */
-    /* Reserve packed copies (backward: also those that dX needs). */
-    bg_status (*weights_bind)(bg_backend *be, bg_weight *const *list, size_t n, int backward, bg_error *err);
+    /* Reserve packed copies. */
+    bg_status (*weights_bind)(bg_backend *be, bg_weight *const *list, size_t n, bg_weight_form form, bg_error *err);
     void (*weights_unbind)(bg_backend *be, bg_weight *const *list, size_t n);
     /* Parameters changed: pack again. */
     void (*weights_changed)(bg_backend *be, bg_weight *const *list, size_t n);

@@ -174,12 +174,12 @@ static void close_fixture(fixture *f)
     bg_free(f->b->machine.sys, f->nats);
 }
 
-static bg_status fill_fixture(fixture *f, int training, bg_error *err)
+static bg_status fill_fixture(fixture *f, bg_weight_form form, bg_error *err)
 {
     const bg_settings *s = &f->b->settings;
     const uint32_t rows = s->batch * s->config.patches;
-    BG_TRY(bg_model_open(&f->model, &s->config, f->b->machine.be, training, err));
-    if (training)
+    BG_TRY(bg_model_open(&f->model, &s->config, f->b->machine.be, form, err));
+    if (form == BG_WEIGHTS_TRAIN)
         BG_TRY(bg_optimizer_open(&f->optimizer, f->model, err));
     BG_TRY(bg_model_reserve(f->model, rows, s->batch, 0, err));
     BG_TRY(bg_batch_open(&f->batch, f->b->machine.sys, s->config.patch_size, s->batch, rows, err));
@@ -242,7 +242,7 @@ static bg_status training(bg_bench_state *b, bg_error *err)
 {
     fixture f = { .b = b };
     bg_bench_stage(b, "training");
-    bg_status s = fill_fixture(&f, 1, err);
+    bg_status s = fill_fixture(&f, BG_WEIGHTS_TRAIN, err);
     if (s == BG_OK)
         s = measure_batches(&f, BG_BENCH_TRAIN, err);
     close_fixture(&f);
@@ -254,7 +254,7 @@ static bg_status inference(bg_bench_state *b, bg_error *err)
 {
     fixture f = { .b = b };
     bg_bench_stage(b, "evaluation");
-    bg_status s = fill_fixture(&f, 0, err);
+    bg_status s = fill_fixture(&f, b->what->weights, err);
     if (s == BG_OK)
         s = measure_batches(&f, BG_BENCH_EVAL, err);
     if (s == BG_OK)

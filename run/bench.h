@@ -28,6 +28,7 @@ typedef struct bg_bench {
     uint32_t batch, streams; /* 0: 8, 16 */
     double seconds;          /* of each figure; 0: 2 */
     uint64_t seed;
+    bg_weight_form weights;  /* of evaluation and generation */
     int (*stop)(void *ctx);                          /* these may be NULL */
     void (*stage)(void *ctx, const char *what);
     void (*op)(void *ctx, const bg_bench_op *op);

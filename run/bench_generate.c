@@ -180,7 +180,7 @@ static bg_status measure(generation *g, bg_bench_job job, bg_error *err)
     BG_TRY(bg_bench_measure(g->b, &w, err));
     bg_bench_figure *f = &out->figures[job];
     f->flops = f->median * bg_bench_generate_flop(&out->config);
-    const double streaming = streaming_seconds(out, g->b->machine.be->act_size) * f->median / g->n;
+    const double streaming = streaming_seconds(out, g->b->what->weights == BG_WEIGHTS_INT8 ? 1 : g->b->machine.be->act_size) * f->median / g->n;
     f->share = fmax(streaming, f->flops / out->peaks.product_flops);
     return BG_OK;
 }

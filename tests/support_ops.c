@@ -114,11 +114,13 @@ void ops_engine_open(ops_engine *e, int level, unsigned threads)
  * operands errs by 2^-8 of its size, a sum of them by less relative to the largest result, and
  * results, kept probabilities and their gradients are rounded again: 2^-6 holds all of it.
  * fp16 keeps 11 bits, but its products are summed in it, 64 at a time: 8 roundings of 2^-12
- * as they add up at random, four times that at the worst of many results: 2^-7. */
-double ops_tolerance(const ops_case *c, const bg_backend *be)
+ * as they add up at random, four times that at the worst of many results: 2^-7.
+ * Products with eight-bit weights (which the definition rounds too) take inputs as multiples of
+ * a 2^-13th of their row's largest: half of that at most, and less in a sum of many: 2^-12. */
+double ops_tolerance(const ops_problem *p, const bg_backend *be)
 {
     if (be->act_size == sizeof(float))
-        return c->tolerance;
+        return p->which == &ops_linear && p->variant & OPS_INT8 ? 1.0 / 4096 : p->which->tolerance;
     return strcmp(be->precision, "fp16") == 0 ? 1.0 / 128 : 1.0 / 64;
 }
 

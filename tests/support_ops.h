@@ -65,7 +65,7 @@ extern const ops_case ops_linear, ops_dropout, ops_layernorm, ops_attention; /* 
 extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
 
 /* Variants of ops_linear: a bg_epilogue and these. */
-enum { OPS_TRANSPOSED = 4, OPS_LINEAR_DROPPED = 8, OPS_AFTER_GELU = 16, OPS_NO_BIAS = 32 };
+enum { OPS_TRANSPOSED = 4, OPS_LINEAR_DROPPED = 8, OPS_AFTER_GELU = 16, OPS_NO_BIAS = 32, OPS_INT8 = 64 };
 /* Variants of ops_attention; uniform: segments of N rows. */
 enum { OPS_UNIFORM = 1, OPS_ATTENTION_DROPPED = 2 };
 /* Variants of ops_layernorm: the residual's gradient is added and what else is made beside it; with dropout. */
@@ -99,8 +99,8 @@ enum { OPS_NARROW_BF16 = BG_ISA_COUNT, OPS_NARROW_FP16, OPS_NARROW_AMX, OPS_PLAI
 /* NULL, or the name of what this machine lacks. */
 const char *ops_level_missing(int level);
 void ops_engine_open(ops_engine *e, int level, unsigned threads);
-/* Allowed error of a case on a back end, relative to the largest value of the tensor. */
-double ops_tolerance(const ops_case *c, const bg_backend *be);
+/* Allowed error of a problem on a back end, relative to the largest value of the tensor. */
+double ops_tolerance(const ops_problem *p, const bg_backend *be);
 void ops_engine_close(ops_engine *e);
 
 /* Run forward, and backward when dout is not NULL, on dense host tensors.

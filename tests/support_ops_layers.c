@@ -39,11 +39,28 @@ static void linear_describe(ops_problem *p)
     OUT(0, "y", e == BG_EPI_ACT || e == BG_EPI_GELU ? OPS_ACT : OPS_FLOAT, .grad_kind = e == BG_EPI_RESIDUAL ? OPS_FLOAT : OPS_ACT, .rows = p->R, .columns = p->N, .by_row = 1);
     OUT(1, "z", OPS_ACT, .rows = p->R, .columns = p->N, .by_row = 1);
     p->outs = e == BG_EPI_GELU ? 2 : 1;
-    p->forward_only = e == BG_EPI_GELU; /* its backward is AFTER_GELU's */
+    p->forward_only = e == BG_EPI_GELU || p->variant & OPS_INT8; /* GELU's backward is AFTER_GELU's */
+}
+
+/* Weights as eight-bit integers times a scale for each output. */
+static void round_weights(const ops_problem *p, double *w)
+{
+    const size_t K = p->C, N = p->N, k_step = p->variant & OPS_TRANSPOSED ? 1 : N, n_step = p->variant & OPS_TRANSPOSED ? K : 1;
+    for (size_t n = 0; n < N; n++) {
+        double largest = 0;
+        for (size_t k = 0; k < K; k++)
+            largest = fmax(largest, fabs(w[n * n_step + k * k_step]));
+        for (size_t k = 0; k < K; k++) {
+            double *x = &w[n * n_step + k * k_step];
+            *x = (double)rintf((float)*x * (127 / (float)largest)) * largest / 127;
+        }
+    }
 }
 
 static void linear_reference(const ops_problem *p, double *const *in, double *const *out)
 {
+    if (p->variant & OPS_INT8)
+        round_weights(p, in[1]);
     bg_epilogue e = epilogue_of(p);
     size_t K = p->C, N = p->N;
     double *x = malloc(K * sizeof *x);
@@ -80,7 +97,7 @@ static void bind(const ops_problem *p, bg_backend *be, ops_buffers *b, bg_weight
         .K = (uint32_t)p->C, .N = (uint32_t)p->N, .transposed = (p->variant & OPS_TRANSPOSED) != 0,
     };
     bg_weight *list = w;
-    if (be->ops->weights_bind(be, &list, 1, 1, &err) != BG_OK)
+    if (be->ops->weights_bind(be, &list, 1, p->variant & OPS_INT8 ? BG_WEIGHTS_INT8 : BG_WEIGHTS_TRAIN, &err) != BG_OK)
         abort();
     be->ops->weights_changed(be, &list, 1);
 }

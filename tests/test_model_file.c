@@ -55,7 +55,7 @@ static void open_machine(machine *m, const bg_config *c, uint64_t seed)
     bg_error err;
     bg_rng r;
     open_backend(m, c);
-    CHECK_OK(bg_model_open(&m->model, c, m->be, 0, &err), err);
+    CHECK_OK(bg_model_open(&m->model, c, m->be, BG_WEIGHTS_RUN, &err), err);
     bg_rng_open(&r, seed, BG_STREAM_USER, 0);
     float *w = bg_model_weights(m->model);
     for (size_t i = 0; i < bg_model_params(m->model)->floats; i++)

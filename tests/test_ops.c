@@ -33,6 +33,11 @@ static const ops_size sizes[] = {
     { &ops_linear, 13, 64, 1600, BG_EPI_RESIDUAL },  /* the same for dX */
     { &ops_linear, 600, 64, 96, BG_EPI_ACT },        /* several chunks of rows for dW */
     { &ops_linear, 600, 128, 70, BG_EPI_ACT | OPS_TRANSPOSED },
+    { &ops_linear, 1, 256, 200, BG_EPI_ACT | OPS_INT8 },
+    { &ops_linear, 2, 257, 64, BG_EPI_FLOAT | OPS_NO_BIAS | OPS_INT8 },
+    { &ops_linear, 97, 192, 128, BG_EPI_RESIDUAL | OPS_LINEAR_DROPPED | OPS_INT8 },
+    { &ops_linear, 13, 64, 257, BG_EPI_FLOAT | OPS_TRANSPOSED | OPS_INT8 },
+    { &ops_linear, 200, 1600, 70, BG_EPI_GELU | OPS_INT8 },
     { &ops_dropout, 7, 64, 0, 0 },
     { &ops_dropout, 97, 257, 0, 0 },
     { &ops_layernorm, 1, 64, 0, 0 },
@@ -117,7 +122,7 @@ static void compare(const ops_problem *p, const bg_backend *be, const ops_tensor
                 break;
         }
     }
-    const double tolerance = ops_tolerance(p->which, be);
+    const double tolerance = ops_tolerance(p, be);
     describe(what, sizeof what, p, be);
     if (!(worst <= tolerance * most))
         fail_msg("%s: %s[%zu,%zu] is %.9g, should be %.9g (error %.3g of the largest, %.3g allowed)", what, t->name, at / t->columns,
@@ -211,7 +216,7 @@ static void compare_slope(const ops_problem *p, const bg_backend *be, size_t i, 
         got += (double)din[k] * (double)direction[k];
         norm += (double)din[k] * (double)din[k];
     }
-    double allowed = 4 * ops_tolerance(p->which, be) * sqrt(norm) + 1e-9;
+    double allowed = 4 * ops_tolerance(p, be) * sqrt(norm) + 1e-9;
     describe(what, sizeof what, p, be);
     if (!(fabs(got - want) <= allowed))
         fail_msg("%s: the gradient of %s along a direction is %.9g, should be %.9g (norm %.3g, %.3g allowed)", what, p->in[i].name, got, want, sqrt(norm), allowed);

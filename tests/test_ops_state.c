@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "ops/cpu/cpu.h"
 #include "ops/dropout.h"
 #include "support_check.h"
 
@@ -315,6 +316,57 @@ static void check_nan(bg_backend *be)
 
 static void test_nan(void **state) { at_each_level(check_nan, 1); }
 
+/* --- eight-bit weights ----------------------------------------------------------------------------- */
+
+enum { INT8_R = 5, INT8_K = 257, INT8_N = 70 };
+
+/* y (R,N) float on the host. */
+static void int8_product(bg_backend *be, float *y, const float *x, bg_weight *w)
+{
+    bg_weight *list = w;
+    bg_error err;
+    const size_t row = bg_stride(sizeof(float), INT8_N);
+    void *in = fresh(be, INT8_R * bg_stride(be->act_size, INT8_K) * be->act_size);
+    float *out = fresh(be, INT8_R * row * sizeof *out);
+    CHECK_OK(be->ops->weights_bind(be, &list, 1, BG_WEIGHTS_INT8, &err), err);
+    be->ops->weights_changed(be, &list, 1);
+    be->ops->to_act(be, in, x, INT8_R, INT8_K);
+    be->ops->linear(be, out, NULL, in, w, BG_EPI_FLOAT, INT8_R, NULL);
+    for (size_t r = 0; r < INT8_R; r++)
+        be->ops->read(be, y + r * INT8_N, out + r * row, INT8_N * sizeof *y);
+    be->ops->weights_unbind(be, &list, 1);
+    be->ops->free(be, in);
+    be->ops->free(be, out);
+}
+
+/* The instruction for dot products of bytes and what stands in for it give the same bits; a
+ * row that is not finite spoils itself alone; columns and rows of zeros are zeros. */
+static void check_int8(bg_backend *be)
+{
+    static float x[INT8_R * INT8_K], a[INT8_R * INT8_N], b[INT8_R * INT8_N];
+    int *dots = &((bg_cpu *)be)->byte_dots;
+    const int had = *dots;
+    bg_weight w = { .w = random_floats(be, INT8_K * INT8_N, 1), .K = INT8_K, .N = INT8_N };
+    ops_random(x, INT8_R * INT8_K, 1, ops_seed(), 2);
+    for (size_t k = 0; k < INT8_K; k++)
+        w.w[k * INT8_N + 3] = x[INT8_K + k] = 0;
+    x[2 * INT8_K + 7] = INFINITY;
+    x[3 * INT8_K + 256] = NAN;
+    int8_product(be, a, x, &w);
+    *dots = 0;
+    int8_product(be, b, x, &w);
+    *dots = had;
+    for (size_t n = 0; n < INT8_N; n++) {
+        assert_true(isnan(a[2 * INT8_N + n]) && isnan(a[3 * INT8_N + n]));
+        assert_true(a[INT8_N + n] == 0 && fabsf(a[n]) < 100 && (n == 3 ? a[n] == 0 : a[n] != 0));
+        for (size_t r = 0; r < INT8_R; r++)
+            assert_true(isnan(a[r * INT8_N + n]) || a[r * INT8_N + n] == b[r * INT8_N + n]);
+    }
+    be->ops->free(be, w.w);
+}
+
+static void test_int8(void **state) { at_each_level(check_int8, 2); }
+
 /* --- opening ----------------------------------------------------------------------------------- */
 
 /* An allocator that fails at one call and counts what is held. */
@@ -341,7 +393,7 @@ static void failing_free(void *ctx, void *p)
 }
 
 /* Open, bind two matrices, close, with allocation n failing; 1 when all went well. */
-static int open_and_bind(const bg_sys *sys, bg_pool *pool)
+static int open_and_bind(const bg_sys *sys, bg_pool *pool, bg_weight_form form)
 {
     bg_error err = { BG_OK, "" };
     bg_backend *be;
@@ -349,7 +401,7 @@ static int open_and_bind(const bg_sys *sys, bg_pool *pool)
     bg_weight a = { .K = 64, .N = 192 }, b = { .K = 192, .N = 64, .transposed = 1 }, *list[] = { &a, &b };
     bg_status status = bg_cpu_open(&be, sys, pool, BG_ISA_PORTABLE, 0, &limits, &err);
     if (status == BG_OK) {
-        status = be->ops->weights_bind(be, list, 2, 1, &err);
+        status = be->ops->weights_bind(be, list, 2, form, &err);
         if (status == BG_OK)
             be->ops->weights_unbind(be, list, 2);
         assert_null(a.packed);
@@ -374,12 +426,14 @@ static void test_failing_allocations(void **state)
     sys.alloc = failing_alloc;
     sys.free = failing_free;
     CHECK_OK(bg_pool_open(&pool, bg_sys_default(), 2, &err), err);
-    for (; !done; n++) {
-        f.left = n;
-        done = open_and_bind(&sys, pool);
-        assert_int_equal(f.held, 0);
+    for (int form = BG_WEIGHTS_RUN; form <= BG_WEIGHTS_INT8; form++) {
+        for (n = done = 0; !done; n++) {
+            f.left = n;
+            done = open_and_bind(&sys, pool, (bg_weight_form)form);
+            assert_int_equal(f.held, 0);
+        }
+        assert_true(n > 4); /* the struct, scratch, sums, two matrices */
     }
-    assert_true(n > 4); /* the struct, scratch, sums, two matrices */
     bg_pool_close(pool);
 }
 
@@ -408,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_dropout_share),
         cmocka_unit_test(test_scatter),
         cmocka_unit_test(test_nan),
+        cmocka_unit_test(test_int8),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_absent_level),
     };

@@ -77,6 +77,7 @@ bg_status bg_cpu_open_level(bg_backend **out, const bg_sys *sys, bg_pool *pool, 
     cpu->base.act_size = level->ops.act_size;
     cpu->limits = *limits;
     cpu->scratch_floats = floats;
+    cpu->byte_dots = bg_isa_byte_dots();
     if (!cpu->scratch || !cpu->sums || (shared && !cpu->shared)) {
         bg_backend_close(&cpu->base);
         return bg_fail_memory(err, "scratch of the CPU back end", ((uint64_t)floats * bg_pool_threads(pool) + shared) * sizeof(float));

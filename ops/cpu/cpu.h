@@ -25,6 +25,7 @@ typedef struct bg_cpu {
     float *scratch;        /* (threads, scratch_floats) */
     float *shared;         /* (shared_floats) of all threads, NULL when a level needs none */
     double *sums;          /* (BG_CPU_SUM_SLOTS) */
+    int byte_dots;         /* AVX-512 VNNI is there */
 } bg_cpu;
 
 typedef struct bg_cpu_level {

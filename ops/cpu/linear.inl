@@ -15,7 +15,7 @@ typedef struct product {
     size_t R, depth, width, a_row; /* depth and a_row in words */
     int tail;                    /* the reduction ends inside the last word */
     epilogue end;
-    size_t row_block, row_blocks, group; /* group: panels of a task */
+    task_grid grid;
 } product;
 
 AI size_t product_scratch(void) { return (size_t)ROW_BLOCK * TILE_NR; }
@@ -55,34 +55,27 @@ static void product_panel(const product *p, size_t begin, size_t end, size_t j, 
 static void product_task(void *arg, size_t task, unsigned thread)
 {
     const product *p = arg;
-    size_t begin = task % p->row_blocks * p->row_block, end = task_end(begin, p->row_block, p->R);
-    size_t first = task / p->row_blocks * p->group, last = task_end(first, p->group, count_panels(p->width));
-    for (size_t j = first; j < last; j++)
-        product_panel(p, begin, end, j, scratch_of(p->be, thread));
+    const task_part t = grid_part(&p->grid, task);
+    for (size_t j = t.panel; j < t.panel_end; j++)
+        product_panel(p, t.row, t.row_end, j, scratch_of(p->be, thread));
 }
 
-/* Cut the product into tasks: blocks of rows, and groups of panels until there
- * are enough tasks for many threads or they would become too small to hand out. */
 static void run_product(product *p)
 {
-    enum { MANY_TASKS = 64 };
-    const double small_task = 1e-5; /* seconds, against about one microsecond for handing out */
     if (p->R == 0)
         return;
-    p->row_blocks = count_tasks(p->R, ROW_BLOCK);
-    p->row_block = count_tasks(count_tasks(p->R, p->row_blocks), TILE_MR) * TILE_MR;
-    p->row_blocks = count_tasks(p->R, p->row_block);
-    size_t panels = count_panels(p->width), rows = p->R < p->row_block ? p->R : p->row_block;
     /* a panel takes its arithmetic (5e10 words a second) or, with few rows, its reading (3e10 bytes a second) */
-    double per_panel = (double)p->depth * TILE_NR * (double)(rows > 10 ? rows : 10) * 2e-11;
-    p->group = panels;
-    while (p->group > 1 && p->row_blocks * count_tasks(panels, p->group) < MANY_TASKS && per_panel * (double)p->group > small_task)
-        p->group = (p->group + 1) / 2;
-    bg_pool_run(p->be->pool, product_task, p, p->row_blocks * count_tasks(panels, p->group));
+    const size_t rows = p->R < 10 ? 10 : p->R < ROW_BLOCK ? p->R : ROW_BLOCK;
+    p->grid = grid_of(p->R, ROW_BLOCK, TILE_MR, count_panels(p->width), (double)p->depth * TILE_NR * (double)rows * 2e-11);
+    bg_pool_run(p->be->pool, product_task, p, p->grid.tasks);
 }
 
 static void linear(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop)
 {
+    if (w->form == BG_WEIGHTS_INT8) {
+        int8_linear(be, y, aux, x, w, e, R, drop);
+        return;
+    }
     const packed_weight *packed = w->packed;
     assert(packed);
     product p = {
@@ -95,7 +88,7 @@ static void linear(bg_backend *be, void *y, void *aux, const void *x, const bg_w
 static void linear_back_input(bg_backend *be, void *dx, const void *dy, const void *z, void *g, const bg_weight *w, size_t R)
 {
     const packed_weight *packed = w->packed;
-    assert(packed && packed->back);
+    assert(w->form == BG_WEIGHTS_TRAIN);
     product p = {
         .be = be, .a = dy, .panels = packed->back, .R = R, .depth = words_in(w->N), .width = w->K,
         .a_row = act_stride(w->N) / WORD_DEPTH, .tail = w->N % WORD_DEPTH != 0, .end = epilogue_back(dx, z, g, w->K),

@@ -133,6 +133,10 @@ static size_t product_scratch(const bg_limits *limits)
 
 static void linear(bg_backend *be, void *y, void *aux, const void *x, const bg_weight *w, bg_epilogue e, size_t R, const bg_dropout *drop)
 {
+    if (w->form == BG_WEIGHTS_INT8) {
+        int8_linear(be, y, aux, x, w, e, R, drop);
+        return;
+    }
     const packed_weight *p = w->packed;
     tile_work t = { .x = x, .packed = p->forward, .end = epilogue_of(y, aux, p->bias, e, w->N, drop), .R = R, .K = w->K, .N = w->N, .be = be };
     run_product(&t);

@@ -88,6 +88,10 @@ static void pack_matrix(bg_backend *be, act *packed, const bg_weight *w, int tra
 static void weights_changed(bg_backend *be, bg_weight *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        if (list[i]->form == BG_WEIGHTS_INT8) {
+            int8_pack(be, list[i]);
+            continue;
+        }
         const packed_weight *p = list[i]->packed;
         pack_matrix(be, p->forward, list[i], 0);
         if (list[i]->b)
@@ -103,16 +107,19 @@ static void weights_unbind(bg_backend *be, bg_weight *const *list, size_t n)
         packed_weight *p = list[i]->packed;
         if (!p)
             continue;
-        bg_free(be->sys, p->forward);
-        bg_free(be->sys, p->backward);
-        bg_free(be->sys, p->bias);
+        if (list[i]->form != BG_WEIGHTS_INT8) { /* that one is a single block */
+            bg_free(be->sys, p->forward);
+            bg_free(be->sys, p->backward);
+            bg_free(be->sys, p->bias);
+        }
         bg_free(be->sys, p);
         list[i]->packed = NULL;
     }
 }
 
-static bg_status bind_one(bg_backend *be, bg_weight *w, int backward, bg_error *err)
+static bg_status bind_one(bg_backend *be, bg_weight *w, bg_error *err)
 {
+    const int backward = w->form == BG_WEIGHTS_TRAIN;
     packed_weight *p = w->packed = bg_alloc_zero(be->sys, 1, sizeof *p);
     const size_t forward_size = packed_size(w->K, w->N), backward_size = packed_size(w->N, w->K);
     if (p)
@@ -126,12 +133,14 @@ static bg_status bind_one(bg_backend *be, bg_weight *w, int backward, bg_error *
     return BG_OK;
 }
 
-static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, int backward, bg_error *err)
+static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, bg_weight_form form, bg_error *err)
 {
-    for (size_t i = 0; i < n; i++)
-        list[i]->packed = NULL;
     for (size_t i = 0; i < n; i++) {
-        const bg_status s = bind_one(be, list[i], backward, err);
+        list[i]->packed = NULL;
+        list[i]->form = form;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const bg_status s = form == BG_WEIGHTS_INT8 ? int8_bind(be->sys, list[i], err) : bind_one(be, list[i], err);
         if (s != BG_OK) {
             weights_unbind(be, list, n);
             return s;

@@ -18,6 +18,8 @@
 #include "ops/cpu/dropout.inl"
 #include "ops/cpu/gemm.inl"
 #include "ops/cpu/epilogue.inl"
+#include "ops/cpu/grid.inl"
+#include "ops/cpu/int8.inl"
 #include "ops/cpu/tile_weights.inl"
 #include "ops/cpu/tile_linear.inl"
 #include "ops/cpu/tile_gradient.inl"
@@ -37,6 +39,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t scratch_floats(const bg_limits *limits)
 {
     size_t n = larger(product_scratch(limits), norm_scratch(limits));
+    n = larger(n, int8_scratch(limits));
     n = larger(n, attention_scratch(limits->max_segment));
     n = larger(n, attention_back_scratch(limits->max_segment));
     return (n + 31) / 32 * 32 + 16;

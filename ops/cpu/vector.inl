@@ -1,5 +1,7 @@
 /* What every level of vector instructions shares, fp32 or narrow, once vectors,
  * activations and words are defined: the kernels behind the products, and the table. */
+#include "ops/cpu/grid.inl"
+#include "ops/cpu/int8.inl"
 #include "ops/cpu/weights.inl"
 #include "ops/cpu/linear.inl"
 #include "ops/cpu/gradient.inl"
@@ -20,6 +22,7 @@ static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static size_t scratch_floats(const bg_limits *limits)
 {
     size_t n = larger(product_scratch(), norm_scratch(limits));
+    n = larger(n, int8_scratch(limits));
     n = larger(n, gradient_scratch());
     n = larger(n, attention_scratch(limits->max_segment));
     n = larger(n, attention_back_scratch(limits->max_segment));

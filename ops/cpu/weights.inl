@@ -12,8 +12,9 @@ typedef struct packed_weight {
     float *bias;    /* (panel_columns(N)), zeros when there is none */
 } packed_weight;
 
-static bg_status bind_one(const bg_sys *sys, bg_weight *w, int backward, bg_error *err)
+static bg_status bind_one(const bg_sys *sys, bg_weight *w, bg_error *err)
 {
+    const int backward = w->form == BG_WEIGHTS_TRAIN;
     size_t header = 64 / sizeof(float), forward = panel_columns(w->N) * words_in(w->K);
     size_t back = backward ? panel_columns(w->K) * words_in(w->N) : 0;
     size_t floats = header + forward + back + panel_columns(w->N);
@@ -38,10 +39,11 @@ static void weights_unbind(bg_backend *be, bg_weight *const *list, size_t n)
 }
 
 /* All or nothing. */
-static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, int backward, bg_error *err)
+static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, bg_weight_form form, bg_error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        bg_status status = bind_one(be->sys, list[i], backward, err);
+        list[i]->form = form;
+        bg_status status = form == BG_WEIGHTS_INT8 ? int8_bind(be->sys, list[i], err) : bind_one(be->sys, list[i], err);
         if (status != BG_OK) {
             weights_unbind(be, list, i);
             return status;
@@ -77,6 +79,10 @@ static void weights_changed(bg_backend *be, bg_weight *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         bg_weight *w = list[i];
+        if (w->form == BG_WEIGHTS_INT8) {
+            int8_pack(be, w);
+            continue;
+        }
         const packed_weight *p = w->packed;
         memset(p->bias, 0, panel_columns(w->N) * sizeof(float));
         if (w->b)
