@@ -1,11 +1,12 @@
 /* Threads that run numbered tasks.  Refuses to nest and to queue: one run at a
  * time, started and ended by the owner of the pool.
  *
- * How a run works.  One 64-bit word holds the number of the run (high half)
- * and the tasks nobody has claimed yet (low half).  Whoever wants work
- * takes one off the low half by compare-and-swap; a claim can only succeed in
- * the run it was read in, so a thread that wakes up late does no harm and the
- * owner need not wait for sleepers: it waits until `unfinished` is zero, and
+ * How a run works.  Every thread has a share of neighbouring tasks, the same of every run of so many
+ * tasks: what it read or wrote last time is in its own caches.  Whoever has finished his share takes
+ * from the others'.  A share is one 64-bit word: the number of the run (high half)
+ * and the tasks nobody has claimed yet (low half).  A claim takes one off the low half by
+ * compare-and-swap and can only succeed in the run it was read in, so a thread that wakes
+ * up late does no harm and the owner need not wait for sleepers: it waits until `unfinished` is zero, and
  * a claimed task is unfinished until it has been run. */
 #define _GNU_SOURCE
 #include "base/pool.h"
@@ -23,24 +24,27 @@
  * other closer than that. */
 enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 32 };
 
+/* Of a thread; the first is the owner's.  On a cache line of its own: others write theirs. */
 typedef struct worker {
+    _Alignas(64) _Atomic uint64_t share; /* run << 32 | unclaimed tasks */
     bg_pool *pool;
     pthread_t thread;
     unsigned number;
+    uint32_t seen; /* the last run whose tasks it looked for */
 } worker;
 
 struct bg_pool {
     const bg_sys *sys;
     unsigned threads, started; /* threads counts the caller, started does not */
-    worker *workers;
+    worker *workers; /* (threads) */
 
-    /* written by the owner before `work` is published, stable while a task is unfinished */
+    /* written by the owner before the shares are published, stable while a task is unfinished */
     bg_task *fn;
     void *arg;
     size_t tasks;
 
     /* each on a cache line of its own: they are written by different threads */
-    _Alignas(64) _Atomic uint64_t work;      /* run << 32 | unclaimed tasks */
+    _Alignas(64) _Atomic uint32_t run;       /* its number: changed when all shares are there */
     _Alignas(64) _Atomic uint64_t unfinished;
     _Alignas(64) _Atomic unsigned sleepers;  /* workers inside the wait for `wake` */
     _Atomic int owner_sleeps, stop;
@@ -68,20 +72,17 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int has_work(bg_pool *p)
-{
-    return (uint32_t)atomic_load(&p->work) != 0 || atomic_load(&p->stop);
-}
+static int has_work(worker *w) { return atomic_load(&w->pool->run) != w->seen || atomic_load(&w->pool->stop); }
 
-static int is_done(bg_pool *p) { return atomic_load(&p->unfinished) == 0; }
+static int is_done(worker *w) { return atomic_load(&w->pool->unfinished) == 0; }
 
 /* 1 when the condition came true within the spinning time. */
-static int spin(bg_pool *p, int (*condition)(bg_pool *))
+static int spin(worker *w, int (*condition)(worker *))
 {
     int64_t end = now() + SPIN_NANOSECONDS;
     do {
         for (int i = 0; i < SPINS_PER_CLOCK; i++) {
-            if (condition(p))
+            if (condition(w))
                 return 1;
             pause_briefly();
         }
@@ -104,24 +105,36 @@ static void finish_task(bg_pool *p)
     }
 }
 
-/* Claim and run tasks until none is left. */
-static void work_off(bg_pool *p, unsigned number)
+/* Tasks before those of a thread's share. */
+static size_t share_begin(const bg_pool *p, unsigned number) { return (size_t)((uint64_t)p->tasks * number / p->threads); }
+
+/* Claim and run tasks of a share until none is left. */
+static void work_off_share(bg_pool *p, unsigned number, worker *of)
 {
-    uint64_t word = atomic_load(&p->work);
+    uint64_t word = atomic_load(&of->share);
     while ((uint32_t)word != 0) {
-        if (!atomic_compare_exchange_weak(&p->work, &word, word - 1))
+        if (!atomic_compare_exchange_weak(&of->share, &word, word - 1))
             continue;
-        p->fn(p->arg, p->tasks - (uint32_t)word, number);
+        p->fn(p->arg, share_begin(p, of->number + 1) - (uint32_t)word, number);
         finish_task(p);
-        word = atomic_load(&p->work);
+        word = atomic_load(&of->share);
     }
 }
 
-static void sleep_until_work(bg_pool *p)
+/* The own share, then the others'. */
+static void work_off(worker *w)
 {
+    bg_pool *p = w->pool;
+    for (unsigned i = 0; i < p->threads; i++)
+        work_off_share(p, w->number, &p->workers[(w->number + i) % p->threads]);
+}
+
+static void sleep_until_work(worker *w)
+{
+    bg_pool *p = w->pool;
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
-    while (!has_work(p))
+    while (!has_work(w))
         pthread_cond_wait(&p->wake, &p->lock);
     atomic_fetch_sub(&p->sleepers, 1);
     pthread_mutex_unlock(&p->lock);
@@ -132,9 +145,10 @@ static void *worker_main(void *arg)
     worker *w = arg;
     bg_pool *p = w->pool;
     while (!atomic_load(&p->stop)) {
-        work_off(p, w->number);
-        if (!spin(p, has_work))
-            sleep_until_work(p);
+        if (!spin(w, has_work))
+            sleep_until_work(w);
+        w->seen = atomic_load(&p->run);
+        work_off(w);
     }
     return NULL;
 }
@@ -156,11 +170,12 @@ static void wake_sleepers(bg_pool *p, size_t wanted)
 
 static void wait_until_done(bg_pool *p)
 {
-    if (spin(p, is_done))
+    worker *owner = &p->workers[0];
+    if (spin(owner, is_done))
         return;
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->owner_sleeps, 1);
-    while (!is_done(p))
+    while (!is_done(owner))
         pthread_cond_wait(&p->done, &p->lock);
     atomic_store(&p->owner_sleeps, 0);
     pthread_mutex_unlock(&p->lock);
@@ -180,15 +195,17 @@ static void run_slice_task(void *arg, size_t task, unsigned thread)
 
 static void run_parallel(bg_pool *p, bg_task *fn, void *arg, uint32_t tasks)
 {
-    assert(is_done(p)); /* a task must not start another run */
+    assert(is_done(&p->workers[0])); /* a task must not start another run */
     p->fn = fn;
     p->arg = arg;
     p->tasks = tasks;
     atomic_store(&p->unfinished, tasks);
-    uint64_t run = (atomic_load(&p->work) >> 32) + 1;
-    atomic_store(&p->work, run << 32 | tasks);
+    const uint32_t run = atomic_load_explicit(&p->run, memory_order_relaxed) + 1;
+    for (unsigned i = 0; i < p->threads; i++)
+        atomic_store_explicit(&p->workers[i].share, (uint64_t)run << 32 | (share_begin(p, i + 1) - share_begin(p, i)), memory_order_release);
+    atomic_store(&p->run, run);
     wake_sleepers(p, tasks - 1);
-    work_off(p, 0);
+    work_off(&p->workers[0]);
     wait_until_done(p);
 }
 
@@ -236,10 +253,12 @@ static bg_status start_workers(bg_pool *p, bg_error *err)
         sigdelset(&blocked, own[i]);
     pthread_sigmask(SIG_SETMASK, &blocked, &old);
     int error = 0;
-    for (unsigned i = 0; i + 1 < p->threads && error == 0; i++) {
+    for (unsigned i = 0; i < p->threads; i++) {
+        p->workers[i].pool = p;
+        p->workers[i].number = i;
+    }
+    for (unsigned i = 1; i < p->threads && error == 0; i++) {
         worker *w = &p->workers[i];
-        w->pool = p;
-        w->number = i + 1;
         error = pthread_create(&w->thread, NULL, worker_main, w);
         if (error == 0)
             p->started++;
@@ -286,7 +305,7 @@ void bg_pool_close(bg_pool *p)
     atomic_store(&p->stop, 1);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
-    for (unsigned i = 0; i < p->started; i++)
+    for (unsigned i = 1; i <= p->started; i++)
         pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);

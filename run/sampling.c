@@ -16,18 +16,56 @@ bg_status bg_sampling_check(const bg_sampling *s, bg_error *err)
     return BG_OK;
 }
 
+/* Two at a time: what every processor has. */
+typedef double pair __attribute__((vector_size(16)));
+typedef int64_t pair_bits __attribute__((vector_size(16)));
+enum { PAIRS = (BG_VOCAB + 1) / 2 };
+
+/* e^x for x <= 0, with a relative error below 1e-14; below -700 it stays e^-700.  Our own: it is a quarter of a
+ * byte's sampling, and a mathematical library may give other bits on another processor.
+ * x = n ln 2 + f, |f| <= ln 2 / 2, and Taylor's polynomial of degree 12 of e^f. */
+static pair exp_pair(pair x)
+{
+    const pair low = { -700, -700 }, round = { 0x1.8p52, 0x1.8p52 }; /* adding it leaves an integer in the low bits */
+    const pair_bits above = x > low;
+    x = (pair)(((pair_bits)x & above) | ((pair_bits)low & ~above));
+    const pair shifted = x * 1.4426950408889634 + round, n = shifted - round;
+    const pair f = x - n * 0x1.62e42fefa3800p-1 - n * 0x1.ef35793c76730p-45; /* ln 2 in two parts: n times the first is exact */
+    pair p = f / 479001600 + 1.0 / 39916800;
+    static const double factor[] = { 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1, 1 };
+    for (size_t i = 0; i < sizeof factor / sizeof *factor; i++)
+        p = p * f + factor[i];
+    return (pair)((pair_bits)p + ((pair_bits)shifted << 52));
+}
+
+/* e to the power of (logits - their largest) * factor, and the sum; -1 when a logit is not finite. */
+static int exponentials(double e[2 * PAIRS], double *sum, const float logits[BG_VOCAB], double factor)
+{
+    float largest = logits[0], bad = 0;
+    for (size_t i = 0; i < BG_VOCAB; i++) {
+        bad += logits[i] * 0; /* NaN of NaN and of infinity */
+        largest = logits[i] > largest ? logits[i] : largest;
+    }
+    if (isnan(bad))
+        return -1;
+    for (size_t i = 0; i < PAIRS; i++) {
+        const float a = logits[2 * i], b = 2 * i + 1 < BG_VOCAB ? logits[2 * i + 1] : largest;
+        const pair v = exp_pair(((pair){ (double)a, (double)b } - (double)largest) * factor);
+        memcpy(e + 2 * i, &v, sizeof v);
+    }
+    *sum = 0;
+    for (size_t i = 0; i < BG_VOCAB; i++)
+        *sum += e[i];
+    return 0;
+}
+
 static int softmax(double probs[BG_VOCAB], const float logits[BG_VOCAB])
 {
-    double largest = logits[0], sum = 0;
-    for (size_t i = 0; i < BG_VOCAB; i++) {
-        if (!isfinite(logits[i]))
-            return -1;
-        largest = fmax(largest, logits[i]);
-    }
+    double e[2 * PAIRS], sum;
+    if (exponentials(e, &sum, logits, 1) != 0)
+        return -1;
     for (size_t i = 0; i < BG_VOCAB; i++)
-        sum += probs[i] = exp(logits[i] - largest);
-    for (size_t i = 0; i < BG_VOCAB; i++)
-        probs[i] /= sum;
+        probs[i] = e[i] / sum;
     return 0;
 }
 
@@ -52,9 +90,9 @@ static void sift_down(const double *probs, uint16_t *heap, size_t at, size_t n)
         size_t child = 2 * at + 1;
         if (child >= n)
             return;
-        if (child + 1 < n && before(probs, heap[child], heap[child + 1]))
+        if (child + 1 < n && before(probs, heap[child + 1], heap[child]))
             child++;
-        if (!before(probs, heap[at], heap[child]))
+        if (!before(probs, heap[child], heap[at]))
             return;
         uint16_t t = heap[at];
         heap[at] = heap[child];
@@ -63,53 +101,58 @@ static void sift_down(const double *probs, uint16_t *heap, size_t at, size_t n)
     }
 }
 
-/* Symbols from the most probable on.  Heap sort: no memory, no comparison
- * function that would need a global, and no bad case. */
-static void sort_symbols(uint16_t order[BG_VOCAB], const double *probs)
+/* Symbols from the most probable on, as far as they are asked for: mostly few are. */
+typedef struct ranking {
+    const double *probs;
+    uint16_t heap[BG_VOCAB];
+    size_t left;
+} ranking;
+
+static void rank_symbols(ranking *r, const double *probs)
 {
+    r->probs = probs;
+    r->left = BG_VOCAB;
     for (size_t i = 0; i < BG_VOCAB; i++)
-        order[i] = (uint16_t)i;
+        r->heap[i] = (uint16_t)i;
     for (size_t i = BG_VOCAB / 2; i-- > 0;)
-        sift_down(probs, order, i, BG_VOCAB);
-    for (size_t n = BG_VOCAB - 1; n > 0; n--) {
-        uint16_t t = order[0]; /* the last in order is at the top: this heap's root comes last */
-        order[0] = order[n];
-        order[n] = t;
-        sift_down(probs, order, 0, n);
-    }
+        sift_down(probs, r->heap, i, BG_VOCAB);
 }
 
-/* Nothing but the first n symbols of the order stays. */
-static void keep_first(double probs[BG_VOCAB], const uint16_t order[BG_VOCAB], size_t n)
+static uint16_t next_symbol(ranking *r)
 {
-    for (size_t i = n; i < BG_VOCAB; i++)
-        probs[order[i]] = 0;
+    const uint16_t symbol = r->heap[0];
+    r->heap[0] = r->heap[--r->left];
+    sift_down(r->probs, r->heap, 0, r->left);
+    return symbol;
+}
+
+/* Nothing but the first `count` symbols stays, or those up to the one that crosses the threshold. */
+static void keep_first(double probs[BG_VOCAB], size_t count, double top_p)
+{
+    ranking r;
+    double kept[BG_VOCAB] = { 0 }, sum = 0;
+    rank_symbols(&r, probs);
+    for (size_t i = 0; i < count; i++) {
+        const uint16_t symbol = next_symbol(&r);
+        kept[symbol] = probs[symbol];
+        sum += probs[symbol];
+        if (sum > top_p)
+            break; /* the symbol that crosses the threshold stays */
+    }
+    memcpy(probs, kept, sizeof kept);
     normalise(probs);
 }
 
-static size_t crossing(const double probs[BG_VOCAB], const uint16_t order[BG_VOCAB], double top_p)
-{
-    double sum = 0;
-    for (size_t i = 0; i < BG_VOCAB; i++) {
-        sum += probs[order[i]];
-        if (sum > top_p)
-            return i + 1; /* the symbol that crosses the threshold stays */
-    }
-    return BG_VOCAB;
-}
+static int is_cut(const bg_sampling *s) { return (s->top_k > 0 && s->top_k < BG_VOCAB) || (s->top_p > 0 && s->top_p < 1); }
 
 int bg_sampling_probabilities(double probs[BG_VOCAB], const float logits[BG_VOCAB], const bg_sampling *s)
 {
-    uint16_t order[BG_VOCAB];
     if (softmax(probs, logits) != 0)
         return -1;
-    int some = s->top_k > 0 && s->top_k < BG_VOCAB, nucleus = s->top_p > 0 && s->top_p < 1;
-    if (some || nucleus)
-        sort_symbols(order, probs);
-    if (some)
-        keep_first(probs, order, s->top_k);
-    if (nucleus)
-        keep_first(probs, order, crossing(probs, order, s->top_p));
+    if (s->top_k > 0 && s->top_k < BG_VOCAB)
+        keep_first(probs, s->top_k, INFINITY);
+    if (s->top_p > 0 && s->top_p < 1)
+        keep_first(probs, BG_VOCAB, s->top_p);
     if (s->temperature > 0 && s->temperature != 1) {
         double largest = 0;
         for (size_t i = 0; i < BG_VOCAB; i++)
@@ -133,22 +176,31 @@ static int largest(const float logits[BG_VOCAB])
     return best;
 }
 
-int bg_sampling_draw(const float logits[BG_VOCAB], const bg_sampling *s, bg_rng *r)
+/* The first symbol at which the sum passes `at`. */
+static int draw(const double weights[BG_VOCAB], double at)
 {
-    double probs[BG_VOCAB], sum = 0;
-    if (s->greedy)
-        return largest(logits);
-    double at = bg_rng_double(r);
-    if (bg_sampling_probabilities(probs, logits, s) != 0)
-        return -1;
+    double sum = 0;
     int last = -1;
     for (int i = 0; i < BG_VOCAB; i++) {
-        if (probs[i] <= 0)
+        if (weights[i] <= 0)
             continue;
         last = i;
-        sum += probs[i];
+        sum += weights[i];
         if (at < sum)
             return i;
     }
-    return last; /* rounding left the sum a little below 1 */
+    return last; /* rounding left the sum a little below what it should be */
+}
+
+int bg_sampling_draw(const float logits[BG_VOCAB], const bg_sampling *s, bg_rng *r)
+{
+    double probs[BG_VOCAB];
+    if (s->greedy)
+        return largest(logits);
+    const double at = bg_rng_double(r);
+    if (!is_cut(s)) { /* a temperature alone divides the logits */
+        double e[2 * PAIRS], sum;
+        return exponentials(e, &sum, logits, s->temperature > 0 ? fmin(1 / s->temperature, 1e300) : 1) == 0 ? draw(e, at * sum) : -1;
+    }
+    return bg_sampling_probabilities(probs, logits, s) == 0 ? draw(probs, at) : -1;
 }

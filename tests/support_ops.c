@@ -86,11 +86,18 @@ static level_facts facts_of(int level)
     }
 }
 
-/* The machine code of levels whose instructions it lacks runs here too, if slowly. */
+/* The machine code of levels whose instructions it lacks runs here too, if slowly: too slowly
+ * where sanitizers slow it down again, which see nothing in these instructions anyway. */
 static int can_emulate(const level_facts *f)
 {
+#if defined(__SANITIZE_ADDRESS__)
+    return 0;
+#else
     return f->emulated != BG_ISA_PORTABLE && bg_isa_present(f->emulated) && emulate_begin();
+#endif
 }
+
+int ops_level_emulated(int level) { return !bg_isa_present(facts_of(level).isa); }
 
 const char *ops_level_missing(int level)
 {

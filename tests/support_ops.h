@@ -98,6 +98,8 @@ typedef struct ops_engine {
 enum { OPS_NARROW_BF16 = BG_ISA_COUNT, OPS_NARROW_FP16, OPS_NARROW_AMX, OPS_PLAIN_BF16, OPS_PLAIN_FP16, OPS_PLAIN_AMX, OPS_LEVELS };
 /* NULL, or the name of what this machine lacks. */
 const char *ops_level_missing(int level);
+/* Do instructions run in software? */
+int ops_level_emulated(int level);
 void ops_engine_open(ops_engine *e, int level, unsigned threads);
 /* Allowed error of a problem on a back end, relative to the largest value of the tensor. */
 double ops_tolerance(const ops_problem *p, const bg_backend *be);
