@@ -93,9 +93,17 @@ typedef struct ops_engine {
     bg_backend *be;
 } ops_engine;
 
-/* The CPU levels under test: fp32 at every instruction set, the narrow products of the machines
- * that have them, and the programs of these in plain C. */
-enum { OPS_NARROW_BF16 = BG_ISA_COUNT, OPS_NARROW_FP16, OPS_NARROW_AMX, OPS_PLAIN_BF16, OPS_PLAIN_FP16, OPS_PLAIN_AMX, OPS_LEVELS };
+/* The CPU levels under test: fp32 at every instruction set that has kernels for it, the narrow products
+ * of the machines that have them, and (not where there is no such machine) the programs of these in plain C. */
+enum {
+    OPS_NARROW_BF16 = BG_ISA_AVX512 + 1, OPS_NARROW_FP16, OPS_NARROW_AMX,
+    OPS_PLAIN_BF16, OPS_PLAIN_FP16, OPS_PLAIN_AMX,
+#if defined(__x86_64__)
+    OPS_LEVELS
+#else
+    OPS_LEVELS = OPS_PLAIN_BF16
+#endif
+};
 /* NULL, or the name of what this machine lacks. */
 const char *ops_level_missing(int level);
 /* Do instructions run in software? */

@@ -27,13 +27,26 @@ static void ok(bg_status s, const bg_error *err)
         fail_msg("%s", err->text);
 }
 
-/* fp32 at every instruction set, what there is for --precision fast, and the narrow levels in plain C. */
-enum { FAST = BG_ISA_COUNT, PLAIN = 2 * BG_ISA_COUNT, PLAIN_FP16 = PLAIN + 1, LEVELS = PLAIN + 3 };
+/* Levels of kernels: fp32, what --precision fast takes instead where there is something, and (not where
+ * there is no such machine) the latter in plain C. */
+enum {
+    FAST = BG_ISA_COUNT, PLAIN = 2 * BG_ISA_COUNT,
+#if defined(__x86_64__)
+    LEVELS = PLAIN + 3
+#else
+    LEVELS = PLAIN
+#endif
+};
 
 static const bg_cpu_level *const plain_levels[] = { &bg_cpu_pairs_bf16, &bg_cpu_pairs_fp16, &bg_cpu_tiles };
 
 static bg_isa level_isa(int level) { return level < PLAIN ? (bg_isa)(level % BG_ISA_COUNT) : BG_ISA_PORTABLE; }
-static int level_present(int level) { return bg_isa_present(level_isa(level)); }
+
+static int level_present(int level)
+{
+    const int fp32_only = level_isa(level) <= BG_ISA_AVX512;
+    return level >= PLAIN || (bg_isa_present(level_isa(level)) && fp32_only == (level < FAST));
+}
 
 static const char *level_name(int level)
 {
