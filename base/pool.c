@@ -7,7 +7,11 @@
  * and the tasks nobody has claimed yet (low half).  A claim takes one off the low half by
  * compare-and-swap and can only succeed in the run it was read in, so a thread that wakes
  * up late does no harm and the owner need not wait for sleepers: it waits until `unfinished` is zero, and
- * a claimed task is unfinished until it has been run. */
+ * a claimed task is unfinished until it has been run.
+ *
+ * A run of an op with a few rows takes microseconds, so what counts is how many cache lines must travel
+ * from one processor to another and back: one with the share and all that belongs to it, one
+ * with the count of what is finished, taken down once for all tasks a thread has run of a share. */
 #define _GNU_SOURCE
 #include "base/pool.h"
 
@@ -24,33 +28,35 @@
  * other closer than that. */
 enum { SPIN_NANOSECONDS = 50000, SPINS_PER_CLOCK = 32 };
 
-/* Of a thread; the first is the owner's.  On a cache line of its own: others write theirs. */
+/* Of a thread; the first is the owner's. */
 typedef struct worker {
+    /* a cache line that the owner writes and the thread (or a thief) takes from */
     _Alignas(64) _Atomic uint64_t share; /* run << 32 | unclaimed tasks */
-    bg_pool *pool;
+    bg_task *fn;                         /* these are stable while a task of the share is unfinished */
+    void *arg;
+    size_t end;                          /* behind the last task of the share */
+    _Atomic int asleep;                  /* waits for `wake` */
+
+    /* and what only the thread reads */
+    _Alignas(64) bg_pool *pool;
     pthread_t thread;
     unsigned number;
-    uint32_t seen; /* the last run whose tasks it looked for */
+    pthread_cond_t wake;
 } worker;
 
 struct bg_pool {
     const bg_sys *sys;
     unsigned threads, started; /* threads counts the caller, started does not */
     worker *workers; /* (threads) */
+    uint32_t run;    /* the last one's number; the owner's */
 
-    /* written by the owner before the shares are published, stable while a task is unfinished */
-    bg_task *fn;
-    void *arg;
-    size_t tasks;
-
-    /* each on a cache line of its own: they are written by different threads */
-    _Alignas(64) _Atomic uint32_t run;       /* its number: changed when all shares are there */
+    /* on a cache line of its own: all write it */
     _Alignas(64) _Atomic uint64_t unfinished;
-    _Alignas(64) _Atomic unsigned sleepers;  /* workers inside the wait for `wake` */
-    _Atomic int owner_sleeps, stop;
+    _Alignas(64) _Atomic int owner_sleeps;
+    _Atomic int stop;
 
     pthread_mutex_t lock;
-    pthread_cond_t wake, done;
+    pthread_cond_t done;
 };
 
 /* More tasks than the low half can hold are run in slices. */
@@ -72,7 +78,7 @@ static int64_t now(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int has_work(worker *w) { return atomic_load(&w->pool->run) != w->seen || atomic_load(&w->pool->stop); }
+static int has_work(worker *w) { return (uint32_t)atomic_load(&w->share) != 0 || atomic_load_explicit(&w->pool->stop, memory_order_relaxed); }
 
 static int is_done(worker *w) { return atomic_load(&w->pool->unfinished) == 0; }
 
@@ -94,9 +100,9 @@ static int spin(worker *w, int (*condition)(worker *))
  * before it looks at `unfinished` for the last time, and this side looks at
  * the announcement after the decrement (both sequentially consistent), so one
  * of the two sees the other. */
-static void finish_task(bg_pool *p)
+static void finish_tasks(bg_pool *p, uint64_t n)
 {
-    if (atomic_fetch_sub(&p->unfinished, 1) != 1)
+    if (n == 0 || atomic_fetch_sub(&p->unfinished, n) != n)
         return;
     if (atomic_load(&p->owner_sleeps)) {
         pthread_mutex_lock(&p->lock);
@@ -105,20 +111,19 @@ static void finish_task(bg_pool *p)
     }
 }
 
-/* Tasks before those of a thread's share. */
-static size_t share_begin(const bg_pool *p, unsigned number) { return (size_t)((uint64_t)p->tasks * number / p->threads); }
-
-/* Claim and run tasks of a share until none is left. */
-static void work_off_share(bg_pool *p, unsigned number, worker *of)
+/* Claim and run tasks of a share until none is left.  It may become that of the next run in
+ * between, but not before those that were run are said to be finished. */
+static void work_off_share(worker *w, worker *of)
 {
-    uint64_t word = atomic_load(&of->share);
-    while ((uint32_t)word != 0) {
+    uint64_t word = atomic_load(&of->share), run = word >> 32, finished = 0;
+    while ((uint32_t)word != 0 && word >> 32 == run) {
         if (!atomic_compare_exchange_weak(&of->share, &word, word - 1))
             continue;
-        p->fn(p->arg, share_begin(p, of->number + 1) - (uint32_t)word, number);
-        finish_task(p);
+        of->fn(of->arg, of->end - (uint32_t)word, w->number);
+        finished++;
         word = atomic_load(&of->share);
     }
+    finish_tasks(w->pool, finished);
 }
 
 /* The own share, then the others'. */
@@ -126,17 +131,19 @@ static void work_off(worker *w)
 {
     bg_pool *p = w->pool;
     for (unsigned i = 0; i < p->threads; i++)
-        work_off_share(p, w->number, &p->workers[(w->number + i) % p->threads]);
+        work_off_share(w, &p->workers[(w->number + i) % p->threads]);
 }
 
+/* The owner looks for sleepers after it has published the shares, and a thread looks at its share after it has said
+ * that it sleeps: one of the two sees the other. */
 static void sleep_until_work(worker *w)
 {
     bg_pool *p = w->pool;
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add(&p->sleepers, 1);
+    atomic_store(&w->asleep, 1);
     while (!has_work(w))
-        pthread_cond_wait(&p->wake, &p->lock);
-    atomic_fetch_sub(&p->sleepers, 1);
+        pthread_cond_wait(&w->wake, &p->lock);
+    atomic_store(&w->asleep, 0);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -147,25 +154,16 @@ static void *worker_main(void *arg)
     while (!atomic_load(&p->stop)) {
         if (!spin(w, has_work))
             sleep_until_work(w);
-        w->seen = atomic_load(&p->run);
         work_off(w);
     }
     return NULL;
 }
 
-/* Wake as many sleepers as there is work for. */
-static void wake_sleepers(bg_pool *p, size_t wanted)
+static void wake(worker *w)
 {
-    unsigned asleep = atomic_load(&p->sleepers);
-    if (asleep == 0)
-        return;
-    pthread_mutex_lock(&p->lock);
-    if (wanted >= asleep)
-        pthread_cond_broadcast(&p->wake);
-    else
-        for (size_t i = 0; i < wanted; i++)
-            pthread_cond_signal(&p->wake);
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&w->pool->lock);
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->pool->lock);
 }
 
 static void wait_until_done(bg_pool *p)
@@ -193,18 +191,28 @@ static void run_slice_task(void *arg, size_t task, unsigned thread)
     s->fn(s->arg, s->first + task, thread);
 }
 
+/* The share of a thread: tasks [end - its tasks, end). */
+static void give_share(worker *w, bg_task *fn, void *arg, uint32_t tasks, uint32_t run)
+{
+    const uint32_t each = tasks / w->pool->threads, more = tasks % w->pool->threads, n = w->number, own = each + (n < more);
+    w->fn = fn;
+    w->arg = arg;
+    w->end = (size_t)each * (n + 1) + (n < more ? n + 1 : more);
+    atomic_store_explicit(&w->share, (uint64_t)run << 32 | own, memory_order_release);
+}
+
 static void run_parallel(bg_pool *p, bg_task *fn, void *arg, uint32_t tasks)
 {
+    const unsigned sharing = tasks < p->threads ? tasks : p->threads;
     assert(is_done(&p->workers[0])); /* a task must not start another run */
-    p->fn = fn;
-    p->arg = arg;
-    p->tasks = tasks;
-    atomic_store(&p->unfinished, tasks);
-    const uint32_t run = atomic_load_explicit(&p->run, memory_order_relaxed) + 1;
-    for (unsigned i = 0; i < p->threads; i++)
-        atomic_store_explicit(&p->workers[i].share, (uint64_t)run << 32 | (share_begin(p, i + 1) - share_begin(p, i)), memory_order_release);
-    atomic_store(&p->run, run);
-    wake_sleepers(p, tasks - 1);
+    atomic_store_explicit(&p->unfinished, tasks, memory_order_relaxed);
+    p->run++;
+    for (unsigned i = sharing; i-- > 0;)
+        give_share(&p->workers[i], fn, arg, tasks, p->run);
+    atomic_thread_fence(memory_order_seq_cst);
+    for (unsigned i = 1; i < sharing; i++)
+        if (atomic_load_explicit(&p->workers[i].asleep, memory_order_relaxed))
+            wake(&p->workers[i]);
     work_off(&p->workers[0]);
     wait_until_done(p);
 }
@@ -256,6 +264,7 @@ static bg_status start_workers(bg_pool *p, bg_error *err)
     for (unsigned i = 0; i < p->threads; i++) {
         p->workers[i].pool = p;
         p->workers[i].number = i;
+        pthread_cond_init(&p->workers[i].wake, NULL);
     }
     for (unsigned i = 1; i < p->threads && error == 0; i++) {
         worker *w = &p->workers[i];
@@ -287,7 +296,6 @@ bg_status bg_pool_open(bg_pool **out, const bg_sys *sys, unsigned threads, bg_er
     p->threads = threads;
     p->workers = workers;
     pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
     pthread_cond_init(&p->done, NULL);
     bg_status status = start_workers(p, err);
     if (status == BG_OK)
@@ -303,12 +311,14 @@ void bg_pool_close(bg_pool *p)
         return;
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->stop, 1);
-    pthread_cond_broadcast(&p->wake);
+    for (unsigned i = 1; i <= p->started; i++)
+        pthread_cond_signal(&p->workers[i].wake);
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 1; i <= p->started; i++)
         pthread_join(p->workers[i].thread, NULL);
     pthread_cond_destroy(&p->done);
-    pthread_cond_destroy(&p->wake);
+    for (unsigned i = 0; i < p->threads; i++)
+        pthread_cond_destroy(&p->workers[i].wake);
     pthread_mutex_destroy(&p->lock);
     bg_free(p->sys, p->workers);
     bg_free(p->sys, p);
