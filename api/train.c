@@ -31,7 +31,8 @@ static void notice(void *ctx, const char *sentence)
         t->notice(t->ctx, sentence);
 }
 
-_Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)BG_CONSTANT, "schedules must have the same values");
+_Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)BG_CONSTANT && (int)BGPT_STABLE == (int)BG_STABLE &&
+                   (int)BGPT_ADAMW == (int)BG_ADAMW && (int)BGPT_MUON == (int)BG_MUON, "schedules and optimisers must have the same values");
 
 static bg_settings settings_of(const bgpt_train *t)
 {
@@ -40,7 +41,7 @@ static bg_settings settings_of(const bgpt_train *t)
         .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0,
         .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
-        .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
+        .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown, .dropout = t->dropout, .eval_every = t->eval_every,
     };
 }
 

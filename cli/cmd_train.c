@@ -15,10 +15,10 @@ typedef struct train_arguments {
     const char *run, *pairs, *init, *licence;
     text_list validation, meta;
     bool classify, resume, force;
-    int loss, schedule;
+    int loss, schedule, optimizer;
     shape_arguments shape;
     uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit;
-    double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every;
+    double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every, cooldown, momentum, rest_lr;
 } train_arguments;
 
 #define AT(member) offsetof(train_arguments, member)
@@ -48,13 +48,17 @@ static const option train_options[] = {
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, "8", "N", "files side by side" },
     { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, "1", "N", "batches of a step" },
     { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, "3e-4", "X", "learning rate" },
-    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, "0", "SHARE", "the cosine ends at this share of the learning rate" },
+    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, "0", "SHARE", "the rate ends at this share of the learning rate" },
     { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, "0.05", "X", "steps, or below 1 a share of the run, in which the rate rises" },
-    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, "cosine", "cosine|constant", "the rate after the warm-up" },
+    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, "cosine", "cosine|constant|stable", "the rate after the warm-up; stable: constant, and falling at the end" },
+    { "cooldown", 0, OPTION_REAL, AT(cooldown), 0, 1e15, "0.3", "X", "with --schedule stable: steps, or below 1 a share of the run, in which the rate falls" },
     { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, "1", "X", "largest norm of the gradient; 0: any" },
     { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, "0.01", "X", "AdamW's weight decay" },
     { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, "0.9", "X", "AdamW's first memory" },
     { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, "0.999", "X", "AdamW's second memory" },
+    { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, "adamw", "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest" },
+    { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, "0.95", "X", "Muon's memory" },
+    { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, "1", "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr" },
     HEADING("Run"),
     { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },
     { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run from its last checkpoint, with the data and settings it was started with; exact (the same bits) for runs "
@@ -107,7 +111,8 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .out = a->run, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
         .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
         .batch = (uint32_t)SETTING(batch), .accumulate = (uint32_t)SETTING(accumulate),
-        .lr = SETTING(lr), .min_lr = a->min_lr, .schedule = a->schedule == 1 ? BGPT_CONSTANT : BGPT_COSINE,
+        .lr = SETTING(lr), .min_lr = a->min_lr, .schedule = (bgpt_schedule)a->schedule,
+        .cooldown = SETTING_OR_OFF(cooldown), .optimizer = (bgpt_optimizer)a->optimizer, .momentum = SETTING_OR_OFF(momentum), .rest_lr = SETTING(rest_lr),
         .warmup = SETTING_OR_OFF(warmup), .clip = SETTING_OR_OFF(clip), .weight_decay = SETTING_OR_OFF(weight_decay),
         .beta1 = SETTING(beta1), .beta2 = SETTING(beta2), .dropout = a->dropout,
         .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .seed = a->common.seed,

@@ -150,7 +150,8 @@ typedef struct bgpt_data {
 } bgpt_data;
 
 /* --- training ---------------------------------------------------------------- */
-typedef enum bgpt_schedule { BGPT_COSINE = 0, BGPT_CONSTANT } bgpt_schedule;
+typedef enum bgpt_schedule { BGPT_COSINE = 0, BGPT_CONSTANT, BGPT_STABLE } bgpt_schedule;
+typedef enum bgpt_optimizer { BGPT_ADAMW = 0, BGPT_MUON } bgpt_optimizer;
 
 typedef struct bgpt_progress {
     uint64_t step, steps;       /* steps 0: not known (a time limit) */
@@ -179,10 +180,14 @@ typedef struct bgpt_train {
     double lr;                  /* default 3e-4 */
     double warmup;              /* < 1: share of the run; >= 1: steps; negative: none; 0: default 0.05 */
     bgpt_schedule schedule;
-    double min_lr;              /* cosine ends at this share of lr (default 0) */
+    double cooldown;            /* BGPT_STABLE: the rate falls linearly in this part of the run; < 1 a share, >= 1 steps; 0: default 0.3; negative: none */
+    double min_lr;              /* the rate ends at this share of lr (default 0) */
     double clip;                /* global gradient norm; 0: default 1.0; negative: off */
     double weight_decay;        /* 0: default 0.01; negative: off */
     double beta1, beta2, eps;   /* 0: 0.9, 0.999, 1e-8 */
+    bgpt_optimizer optimizer;   /* BGPT_MUON: for the blocks' matrices (only these decay), AdamW for the rest */
+    double momentum;            /* Muon's; 0: 0.95; negative: none */
+    double rest_lr;             /* with Muon: the rate of the rest as a share of lr; 0: 1 */
     double dropout;
     uint32_t patch_sampling;    /* target patches a batch carry loss; 0: all */
     int loss_target;            /* with pairs: only the target file carries loss */

@@ -59,6 +59,7 @@ typedef struct bg_weight {
     float *b, *db;    /* (N) or NULL */
     uint32_t K, N;
     int transposed;
+    size_t row;       /* floats between rows in memory; 0: dense (others only without gradients) */
     bg_weight_form form;
     void *packed;     /* the back end's private copies; both set by weights_bind */
 } bg_weight;
@@ -107,6 +108,16 @@ typedef struct bg_adamw {
     float grad_scale;  /* gradients are multiplied by this first (clipping, loss scale) */
     uint64_t step;     /* 1 for the first update: bias correction */
 } bg_adamw;
+
+/* A matrix (R,C) of a parameter under Muon; rows of all three lie `row` floats apart.  The matrix that the two
+ * ops hand over is x float (n,N), n the smaller of R and C: the transpose where R > C. */
+typedef struct bg_muon {
+    float *w, *m;
+    const float *g;
+    size_t R, C, row;
+    float grad_scale, beta;
+    float decay, rate; /* w = w decay - x rate */
+} bg_muon;
 
 typedef struct bg_backend bg_backend; /* an open back end: its ops are in ->ops */
 typedef struct bg_ops bg_ops;
@@ -201,6 +212,11 @@ struct bg_ops {
     /* One decoupled AdamW update (Loshchilov, Hutter 2019) as torch.optim.AdamW
      * orders it; the gradient is left as it is. */
     void (*adamw)(bg_backend *be, float *w, const float *g, float *m, float *v, size_t n, const bg_adamw *o);
+    /* m = m beta + g grad_scale, and x = g grad_scale + m beta brought to a root mean square of 1/16. */
+    void (*muon_begin)(bg_backend *be, float *x, const bg_muon *u);
+    void (*muon_end)(bg_backend *be, const float *x, const bg_muon *u);
+    /* y act (R,C) = x float (R,C) * scale. */
+    void (*narrow)(bg_backend *be, void *y, const float *x, size_t R, size_t C, float scale);
 };
 
 struct bg_backend {

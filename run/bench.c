@@ -180,7 +180,7 @@ static bg_status fill_fixture(fixture *f, bg_weight_form form, bg_error *err)
     const uint32_t rows = s->batch * s->config.patches;
     BG_TRY(bg_model_open(&f->model, &s->config, f->b->machine.be, form, err));
     if (form == BG_WEIGHTS_TRAIN)
-        BG_TRY(bg_optimizer_open(&f->optimizer, f->model, err));
+        BG_TRY(bg_optimizer_open(&f->optimizer, f->model, s, err));
     BG_TRY(bg_model_reserve(f->model, rows, s->batch, 0, err));
     BG_TRY(bg_batch_open(&f->batch, f->b->machine.sys, s->config.patch_size, s->batch, rows, err));
     f->nats = bg_alloc_zero(f->b->machine.sys, s->batch, sizeof *f->nats);

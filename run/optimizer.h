@@ -1,17 +1,19 @@
-/* AdamW over a model's flat buffers. */
+/* AdamW over a model's flat buffers, or Muon for the blocks' matrices and AdamW for the rest. */
 #ifndef BG_RUN_OPTIMIZER_H
 #define BG_RUN_OPTIMIZER_H
 
 #include "model/model.h"
+#include "run/muon.h"
 #include "run/settings.h"
 
 typedef struct bg_optimizer {
     bg_model *model; /* borrowed */
-    float *m, *v;    /* moments, back end memory, laid out as the weights */
+    float *m, *v;    /* moments, back end memory, laid out as the weights; Muon's momentum is in m */
+    bg_muon_plan muon; /* closed: AdamW for all */
 } bg_optimizer;
 
 /* Zero moments for a model opened for training. */
-bg_status bg_optimizer_open(bg_optimizer *o, bg_model *model, bg_error *err);
+bg_status bg_optimizer_open(bg_optimizer *o, bg_model *model, const bg_settings *s, bg_error *err);
 void bg_optimizer_close(bg_optimizer *o); /* safe on a zeroed struct */
 
 /* Euclidean norm of the whole gradient; what lies in memory is loss_scale times it. */

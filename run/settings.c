@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const schedules[] = { "cosine", "constant" };
+static const char *const schedules[] = { "cosine", "constant", "stable" };
+static const char *const optimizers[] = { "adamw", "muon" };
 
 #define AT(field) offsetof(bg_settings, field)
 
@@ -32,13 +33,17 @@ const bg_row bg_settings_rows[] = {
     { "seconds", BG_ROW_DOUBLE, AT(seconds), 0, 0, 0, 1e10, NULL },
     { "lr", BG_ROW_DOUBLE, AT(lr), 3e-4, 0, 1e-30, 1e30, NULL },
     { "warmup", BG_ROW_DOUBLE, AT(warmup), 0.05, 1, 0, 1e15, NULL },
-    { "schedule", BG_ROW_U32, AT(schedule), BG_COSINE, 0, BG_COSINE, BG_CONSTANT, schedules },
+    { "schedule", BG_ROW_U32, AT(schedule), BG_COSINE, 0, BG_COSINE, BG_STABLE, schedules },
     { "min_lr", BG_ROW_DOUBLE, AT(min_lr), 0, 0, 0, 1, NULL },
     { "clip", BG_ROW_DOUBLE, AT(clip), 1, 1, 0, 1e30, NULL },
     { "weight_decay", BG_ROW_DOUBLE, AT(weight_decay), 0.01, 1, 0, 1e6, NULL },
     { "beta1", BG_ROW_DOUBLE, AT(beta1), 0.9, 0, 0, 0.999999, NULL },
     { "beta2", BG_ROW_DOUBLE, AT(beta2), 0.999, 0, 0, 0.9999999, NULL },
     { "eps", BG_ROW_DOUBLE, AT(eps), 1e-8, 0, 1e-30, 1, NULL },
+    { "optimizer", BG_ROW_U32, AT(optimizer), BG_ADAMW, 0, BG_ADAMW, BG_MUON, optimizers },
+    { "momentum", BG_ROW_DOUBLE, AT(momentum), 0.95, 1, 0, 0.9999, NULL },
+    { "rest_lr", BG_ROW_DOUBLE, AT(rest_lr), 1, 0, 1e-6, 1e6, NULL },
+    { "cooldown", BG_ROW_DOUBLE, AT(cooldown), 0.3, 1, 0, 1e15, NULL },
     { "dropout", BG_ROW_DOUBLE, AT(dropout), 0, 0, 0, 0.99, NULL },
     { "patch_sampling", BG_ROW_U32, AT(patch_sampling), 0, 0, 0, UINT32_MAX, NULL },
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum bg_schedule { BG_COSINE = 0, BG_CONSTANT } bg_schedule;
+typedef enum bg_schedule { BG_COSINE = 0, BG_CONSTANT, BG_STABLE } bg_schedule;
+typedef enum bg_optimizer_kind { BG_ADAMW = 0, BG_MUON } bg_optimizer_kind;
 
 /* As a caller fills it, zero is the default of every field; after
  * bg_settings_defaults() every value means itself and 0 is 0. */
@@ -31,6 +32,10 @@ typedef struct bg_settings {
     double warmup;           /* below 1 a share of the run, else steps */
     double clip;             /* global gradient norm; 0: off */
     double weight_decay, beta1, beta2, eps, dropout;
+    uint32_t optimizer;      /* bg_optimizer_kind */
+    double momentum;         /* Muon's */
+    double rest_lr;          /* with Muon: the rate of what AdamW moves, as a share of lr */
+    double cooldown;         /* BG_STABLE: below 1 a share of the run, else steps, in which the rate falls */
     double eval_every;       /* steps; 0: ten times a run; negative: only at the end */
 } bg_settings;
 

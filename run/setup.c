@@ -164,7 +164,7 @@ static bg_status open_machine(bg_trainer *r, const bg_machine_options *machine, 
         o.fp32 = 1; /* a resumed run keeps its arithmetic, whatever is quickest here */
     BG_TRY(bg_machine_open(&r->machine, &o, &r->recipe.settings.config, err));
     BG_TRY(bg_model_open(&r->model, &r->recipe.settings.config, r->machine.be, BG_WEIGHTS_TRAIN, err));
-    BG_TRY(bg_optimizer_open(&r->optimizer, r->model, err));
+    BG_TRY(bg_optimizer_open(&r->optimizer, r->model, &r->recipe.settings, err));
     return reserve(r, err);
 }
 

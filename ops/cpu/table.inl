@@ -43,5 +43,8 @@ const bg_cpu_level LEVEL_TABLE = {
         .segment_sums = bg_cpu_segment_sums,
         .sum_squares = sum_squares,
         .adamw = adamw,
+        .muon_begin = muon_begin,
+        .muon_end = muon_end,
+        .narrow = narrow,
     },
 };

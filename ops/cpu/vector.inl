@@ -14,6 +14,7 @@
 #include "ops/cpu/byte_embed.inl"
 #include "ops/cpu/output.inl"
 #include "ops/cpu/optimizer.inl"
+#include "ops/cpu/muon.inl"
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 

@@ -52,15 +52,15 @@ static bg_status weights_bind(bg_backend *be, bg_weight *const *list, size_t n, 
     return BG_OK;
 }
 
-/* Panel j of the matrix B (k, columns), which lies in memory as it is or transposed. */
-static void pack_weight_panel(word *panels, size_t j, const float *w, int transposed, size_t k, size_t columns)
+/* Panel j of the matrix B (k, columns), which lies in memory as it is or transposed, its rows `row` floats apart. */
+static void pack_weight_panel(word *panels, size_t j, const float *w, size_t row, int transposed, size_t k, size_t columns)
 {
     size_t first = j * TILE_NR;
     word *panel = panels + first * words_in(k);
     if (transposed)
-        pack_panel_transposed(panel, w + first * k, k, columns - first, k);
+        pack_panel_transposed(panel, w + first * row, row, columns - first, k);
     else
-        pack_panel(panel, w + first, columns, columns - first, k);
+        pack_panel(panel, w + first, row, columns - first, k);
 }
 
 /* Tasks: the panels of W, then those of W^T. */
@@ -68,11 +68,11 @@ static void pack_task(void *arg, size_t task, unsigned thread)
 {
     const bg_weight *w = arg;
     const packed_weight *p = w->packed;
-    size_t panels = count_panels(w->N);
+    const size_t panels = count_panels(w->N), row = w->row ? w->row : w->transposed ? w->K : w->N;
     if (task < panels)
-        pack_weight_panel(p->forward, task, w->w, w->transposed, w->K, w->N);
+        pack_weight_panel(p->forward, task, w->w, row, w->transposed, w->K, w->N);
     else
-        pack_weight_panel(p->back, task - panels, w->w, !w->transposed, w->N, w->K);
+        pack_weight_panel(p->back, task - panels, w->w, row, !w->transposed, w->N, w->K);
 }
 
 static void weights_changed(bg_backend *be, bg_weight *const *list, size_t n)
