@@ -43,9 +43,9 @@ prints "8-bit weights cost"
 expect 0 "$BGPT" eval -q --format=json -m "$MODEL" --weights int8 "$FIXTURES/files"
 json files total weights full_bits_per_byte weights_cost_bits_per_byte
 refuse 2 "--weights: int4 is not one of full|int8" "$BGPT" eval -m "$MODEL" --weights int4 "$FIXTURES/files"
-expect 0 "$BGPT" generate -q -m "$MODEL" --weights int8 --ext abc --seed 5 --max-bytes 40 -o one.abc -f
-expect 0 "$BGPT" generate -q -t 1 -m "$MODEL" --weights int8 --ext abc --seed 5 --max-bytes 40 -o two.abc -f
-same_file one.abc two.abc
+expect 0 "$BGPT" generate -q -m "$MODEL" --weights int8 --ext abc --seed 5 --max-bytes 40 -o eight-1.abc
+expect 0 "$BGPT" generate -q -t 1 -m "$MODEL" --weights int8 --ext abc --seed 5 --max-bytes 40 -o eight-2.abc
+same_file eight-1.abc eight-2.abc
 ls "$FIXTURES"/files/*.abc >list.txt
 expect 0 "$BGPT" eval -q -m "$MODEL" @list.txt
 prints "p4031.abc"
