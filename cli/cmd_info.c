@@ -26,6 +26,7 @@ static const struct config_row {
     { "patch_layers", "patch layers", offsetof(bgpt_config, patch_layers) },
     { "byte_layers", "byte layers", offsetof(bgpt_config, byte_layers) },
     { "byte_hidden", "byte width", offsetof(bgpt_config, byte_hidden) },
+    { "previous", "sees the patch before", offsetof(bgpt_config, previous) },
     { "patches", "context in patches", offsetof(bgpt_config, patches) },
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
     { "classes", "labels", offsetof(bgpt_config, classes) },

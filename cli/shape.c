@@ -6,7 +6,7 @@
 
 bool shape_given(const shape_arguments *a)
 {
-    return a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size;
+    return a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size || a->previous;
 }
 
 bool shape_listed(const shape_arguments *a)
@@ -37,6 +37,7 @@ int shape_fill(const shape_arguments *a, bgpt_config *c)
     bgpt_error error = { 0 };
     if (a->size != NULL && bgpt_size(a->size, c, &error) != BGPT_OK)
         return fail_with(&error);
+    c->previous = (uint32_t)a->previous;
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -7,6 +7,7 @@
 /* A member `shape` of the command's arguments; 0 and NULL: not given. */
 typedef struct shape_arguments {
     const char *size;
+    int previous; /* 1: column */
     uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
 } shape_arguments;
 
@@ -18,7 +19,9 @@ typedef struct shape_arguments {
     { "byte-layers", 0, OPTION_COUNT, SHAPE_AT(type, byte_layers), 1, 256, NULL, "L", "layers of the byte decoder" }, \
     { "byte-hidden", 0, OPTION_COUNT, SHAPE_AT(type, byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" }, \
     { "patches", 0, OPTION_COUNT, SHAPE_AT(type, patches), 3, 65536, NULL, "N", "context in patches" }, \
-    { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }
+    { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }, \
+    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, "none", "none|column", \
+      "column: predicting a byte, the model sees the one at the same place of the patch before; the published code has no such models" }
 
 /* Was any of them typed? */
 bool shape_given(const shape_arguments *a);

@@ -118,6 +118,7 @@ typedef struct bgpt_model bgpt_model;
 
 typedef struct bgpt_config {
     uint32_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, classes;
+    uint32_t previous; /* 1: the byte decoder sees at each position the byte one patch earlier (the reference has no such models) */
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with

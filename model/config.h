@@ -5,6 +5,12 @@
 #include "base/status.h"
 #include <stdint.h>
 
+/* What the byte decoder sees of the patch before the one it predicts. */
+typedef enum bg_previous {
+    BG_PREVIOUS_NONE,   /* nothing but the feature, as in the reference */
+    BG_PREVIOUS_COLUMN  /* at position i the symbol at place i of it, too */
+} bg_previous;
+
 typedef struct bg_config {
     uint32_t hidden;        /* H, width of the patch decoder; a multiple of 64 */
     uint32_t patch_layers;  /* >= 1 */
@@ -13,6 +19,7 @@ typedef struct bg_config {
     uint32_t patches;       /* N, context in patches, start and end patch included */
     uint32_t patch_size;    /* P */
     uint32_t classes;       /* > 0: a classifier */
+    uint32_t previous;      /* extension: the byte decoder sees the patch before column by column, a bg_previous */
 } bg_config;
 
 /* Limits that every later size computation relies on. */

@@ -19,6 +19,8 @@ struct bg_decoder {
     void **patch_cache, **byte_cache; /* (layers) */
     uint32_t *slot, *pos;    /* (rows) */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
+    uint16_t *last_patch;    /* (slots,P) on the host, with the extension `previous` */
+    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */
     bg_temps patch_temps, byte_temps;
@@ -45,6 +47,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
+    d->above = bg_place_bytes(p, d->slots * sizeof *d->above);
     d->x = bg_place_float(p, d->rows, widest(c));
     d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
     bg_place_temps(p, be, &d->patch_temps, d->rows, c->hidden, 0);
@@ -66,7 +69,9 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->host_pos = bg_alloc_zero(sys, d->rows, sizeof *d->host_pos);
     d->patch_cache = bg_alloc_zero(sys, c->patch_layers, sizeof *d->patch_cache);
     d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
-    if (!d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    d->last_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->last_patch);
+    d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
+    if (!d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -103,6 +108,8 @@ void bg_decoder_close(bg_decoder *d)
         return;
     const bg_sys *sys = d->m->be->sys;
     d->m->be->ops->free(d->m->be, d->memory);
+    bg_free(sys, d->last_patch);
+    bg_free(sys, d->host_above);
     bg_free(sys, d->length);
     bg_free(sys, d->at);
     bg_free(sys, d->host_slot);
@@ -132,9 +139,10 @@ static void upload_step(bg_decoder *d, const uint16_t *tokens, size_t symbols, u
     be->ops->write(be, d->tokens, tokens, symbols * sizeof *tokens);
 }
 
-/* Keep the feature of each slot's last row among the n just appended. */
-static void keep_features(bg_decoder *d, const uint32_t *slot, uint32_t n)
+/* Keep the feature, and the symbols, of each slot's last row among the n just appended. */
+static void keep_last(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
 {
+    const size_t P = d->m->config.patch_size;
     bg_backend *be = d->m->be;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -143,6 +151,7 @@ static void keep_features(bg_decoder *d, const uint32_t *slot, uint32_t n)
             last = slot[j] != slot[i];
         if (!last)
             continue;
+        memcpy(d->last_patch + slot[i] * P, tokens + i * P, P * sizeof *tokens);
         d->host_pos[kept] = i;
         d->host_slot[kept++] = slot[i];
         d->at[slot[i]] = 0;
@@ -168,7 +177,7 @@ static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *
     const bg_step step = { .R = n, .slots = d->slots, .length = c->patches, .slot = d->slot, .pos = d->pos,
                            .cache = d->patch_cache };
     bg_stack_step(&m->patch, d->row_features, d->x, &d->patch_temps, d->qkv, &step);
-    keep_features(d, slot, n);
+    keep_last(d, slot, tokens, n);
 }
 
 void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
@@ -190,11 +199,16 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
     assert(n <= d->slots);
     for (uint32_t i = 0; i < n; i++) {
         assert(d->at[slot[i]] < c->patch_size);
+        d->host_above[i] = d->last_patch[(size_t)slot[i] * c->patch_size + d->at[slot[i]]];
         d->host_slot[i] = slot[i];
         d->host_pos[i] = d->at[slot[i]]++;
     }
     upload_step(d, token, n, n);
     op->byte_embed_step(m->be, d->x, d->inputs, d->slot, d->tokens, d->pos, m->byte_wte, m->byte_wpe, n, c->byte_hidden);
+    if (m->previous_w) {
+        op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
+        op->add_rows(m->be, d->x, m->previous_w, d->above, NULL, n, 1, c->byte_hidden);
+    }
     const bg_step step = { .R = n, .slots = d->slots, .length = c->patch_size, .slot = d->slot, .pos = d->pos,
                            .cache = d->byte_cache };
     bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);

@@ -14,8 +14,8 @@ struct bg_model {
     float *weights, *grads; /* flat, in the layout of the walk; grads NULL without training */
 
     /* Tensors outside the stacks, as pointers into the flat buffers. */
-    float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe;
-    float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe;
+    float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w;
+    float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw; /* previous: NULL without the extension */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
     bg_weight feature;    /* (H,Hb), only with a byte width of its own */
     bg_weight classifier; /* (H,classes) */

@@ -61,6 +61,8 @@ static void bind(bg_model *m)
     m->patch_wpe = at(m, m->weights, p[BG_PATCH_WPE]);
     m->byte_wte = at(m, m->weights, p[BG_BYTE_WTE]);
     m->byte_wpe = at(m, m->weights, p[BG_BYTE_WPE]);
+    m->previous_w = at(m, m->weights, p[BG_PREVIOUS_W]);
+    m->previous_dw = at(m, m->grads, p[BG_PREVIOUS_W]);
     m->embed_dw = at(m, m->grads, p[BG_PATCH_EMBED_W]);
     m->embed_db = at(m, m->grads, p[BG_PATCH_EMBED_B]);
     m->patch_dwpe = at(m, m->grads, p[BG_PATCH_WPE]);

@@ -99,6 +99,8 @@ static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     const chunk_input in = project_features(m, first, n);
     op->byte_embed(m->be, m->byte.acts[0].x_in, in.feature, in.src, m->tokens, m->target + first, m->byte_wte, m->byte_wpe, n,
                    c->patch_size, c->byte_hidden);
+    if (m->previous_w) /* a feature's row is its patch's */
+        op->add_rows(m->be, m->byte.acts[0].x_in, m->previous_w, m->tokens, m->source + first, n, c->patch_size, c->byte_hidden);
     bg_stack_forward(&m->byte, m->hidden, p);
     op->linear(m->be, m->logits, NULL, m->hidden, &m->head, BG_EPI_FLOAT, p->R, NULL);
 }
@@ -122,6 +124,8 @@ static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     op->linear_back_weight(m->be, &m->head, m->hidden, m->dlogits, p->R);
     op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, NULL, &m->head, p->R);
     bg_stack_backward(&m->byte, m->hidden, p);
+    if (m->previous_w)
+        op->add_rows_back(m->be, m->previous_dw, m->byte.t.dx, m->tokens, source, n, c->patch_size, c->byte_hidden);
     if (!m->feature.w) {
         op->byte_embed_back(m->be, m->dfeatures, m->byte_dwte, m->byte_dwpe, m->byte.t.dx, source, m->tokens, target, n,
                             c->patch_size, c->byte_hidden);

@@ -189,6 +189,9 @@ struct bg_ops {
     void (*byte_embed_back)(bg_backend *be, void *dfeature, float *dwte, float *dwpe, const float *dx, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     /* One position each, for generation: x row r = (pos[r] ? wte[token[r]] : feature row src[r]) + wpe[pos[r]]. */
     void (*byte_embed_step)(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *token, const uint32_t *pos, const float *wte, const float *wpe, size_t R, size_t C);
+    /* x float (R*P,C): row r*P + i += table[tokens[r',i]], r' = token_row[r] (NULL: r); tokens (.,P).  And back: dtable accumulated. */
+    void (*add_rows)(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    void (*add_rows_back)(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     /* y act (R,C) row r = x row idx[r]; and dx row idx[r] = dy row r (others untouched; idx has no duplicates). */
     void (*gather_rows)(bg_backend *be, void *y, const void *x, const uint32_t *idx, size_t R, size_t C);
     void (*scatter_rows)(bg_backend *be, void *dx, const void *dy, const uint32_t *idx, size_t R, size_t C);

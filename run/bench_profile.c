@@ -212,6 +212,20 @@ static void p_byte_embed_step(bg_backend *be, float *x, const void *feature, con
     TIMED(byte_embed_step(be, x, feature, src, token, pos, wte, wpe, R, C), "byte_embed_step", R, C, 0, 0);
 }
 
+static void p_add_rows(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    TIMED(add_rows(be, x, table, tokens, token_row, R, P, C), "add_rows", R * P, C, 0, 0);
+}
+
+static void p_add_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    TIMED(add_rows_back(be, dtable, dx, tokens, token_row, R, P, C), "add_rows_back", R * P, C, 0, 0);
+}
+
+static void p_muon_begin(bg_backend *be, float *x, const bg_muon *u) { TIMED(muon_begin(be, x, u), "muon_begin", u->R, u->C, 0, 0); }
+static void p_muon_end(bg_backend *be, const float *x, const bg_muon *u) { TIMED(muon_end(be, x, u), "muon_end", u->R, u->C, 0, 0); }
+static void p_narrow(bg_backend *be, void *y, const float *x, size_t R, size_t C, float scale) { TIMED(narrow(be, y, x, R, C, scale), "narrow", R, C, 0, 0); }
+
 static void p_gather_rows(bg_backend *be, void *y, const void *x, const uint32_t *idx, size_t R, size_t C)
 {
     TIMED(gather_rows(be, y, x, idx, R, C), "gather_rows", R, C, 0, 0);
@@ -261,6 +275,7 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
+    WRAP(add_rows), WRAP(add_rows_back), WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
     WRAP(gather_rows), WRAP(scatter_rows), WRAP(dropout);
     WRAP(cross_entropy), WRAP(segment_sums), WRAP(sum_squares), WRAP(adamw);
 #undef WRAP

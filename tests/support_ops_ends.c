@@ -127,6 +127,43 @@ const ops_case ops_byte_step = {
     .tolerance = 1e-6, .slice = step_slice,
 };
 
+/* --- rows of a table, added ------------------------------------------------------------- */
+
+static void add_describe(ops_problem *p)
+{
+    p->P = p->variant ? 1 : 5;
+    IN(0, "x", OPS_FLOAT, .rows = p->R * p->P, .columns = p->C, .no_grad = 1);
+    IN(1, "table", OPS_PARAM, .rows = p->V, .columns = p->C);
+    OUT(0, "x", OPS_FLOAT, .rows = p->R * p->P, .columns = p->C);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void add_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R * p->P; r++) {
+        const size_t row = p->variant ? r / p->P : p->row[r / p->P];
+        for (size_t c = 0; c < p->C; c++)
+            out[0][r * p->C + c] = in[0][r * p->C + c] + in[1][p->tokens[row * p->P + r % p->P] * p->C + c];
+    }
+}
+
+static void add_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    const size_t bytes = p->R * p->P * bg_stride(sizeof(float), p->C) * sizeof(float);
+    memcpy(b->out[0], b->in[0], bytes);
+    be->ops->add_rows(be, b->out[0], b->in[1], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+}
+
+static void add_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->add_rows_back(be, b->din[1], b->dout[0], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+}
+
+const ops_case ops_add_rows = {
+    .name = "add_rows", .describe = add_describe, .reference = add_reference, .forward = add_forward, .backward = add_backward, .tolerance = 1e-6,
+};
+
 /* --- gather and scatter --------------------------------------------------------------- */
 
 /* With a permutation scatter is gather's backward and leaves no row untouched. */

@@ -17,9 +17,10 @@
 
 typedef struct machine { bg_pool *pool; bg_backend *be; bg_model *model; } machine;
 
-static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0 };
-static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0 };
-static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5 };
+static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0, 0 };
+static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0 };
+static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN };
+static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0 };
 
 static void ok(bg_status s, const bg_error *err)
 {
@@ -190,6 +191,7 @@ static void test_gradients(void **state)
     const bg_noise noise = { 0.1f, 5, 3 };
     check_gradient(&plain, NULL, "plain");
     check_gradient(&wide_bytes, NULL, "byte width of its own");
+    check_gradient(&column, NULL, "previous column");
     check_gradient(&classifier, NULL, "classifier");
     check_gradient(&plain, &noise, "plain, dropout");
     check_gradient(&wide_bytes, &noise, "byte width of its own, dropout");
@@ -253,7 +255,7 @@ static void test_threads(void **state)
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &wide_bytes, level, threads[t], 3);
+            open_machine(&m, &column, level, threads[t], 3);
             make_batch(&b, 5);
             loss_of(&m, &b, &noise);
             const size_t n = bg_model_params(m.model)->trained;
@@ -280,7 +282,7 @@ static void test_batch_mates(void **state)
         for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &wide_bytes, level, 2, chunks[c]);
+            open_machine(&m, &column, level, 2, chunks[c]);
             make_batch(&b, 5);
             bg_model_eval(m.model, &b, together);
             for (uint32_t i = 0; i < 5; i++) {
@@ -310,7 +312,7 @@ static void test_cached(void **state)
         bg_batch b;
         bg_error err;
         bg_decoder *d;
-        open_machine(&m, &wide_bytes, level, 2, 3);
+        open_machine(&m, &column, level, 2, 3);
         make_batch(&b, 5);
         const uint32_t P = b.P;
         float *whole = malloc((size_t)b.rows * P * BG_VOCAB * sizeof *whole), *step = malloc(3 * BG_VOCAB * sizeof *step);
@@ -340,7 +342,7 @@ static void test_cached(void **state)
 
 static void test_walk(void **state)
 {
-    const bg_config published = { 768, 12, 3, 768, 512, 16, 0 };
+    const bg_config published = { 768, 12, 3, 768, 512, 16, 0, 0 };
     bg_params p;
     bg_error err;
     ok(bg_params_build(&p, &published, bg_sys_default(), &err), &err);
@@ -363,9 +365,9 @@ static void test_walk(void **state)
 
 static void test_config(void **state)
 {
-    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0 }, { 64, 0, 1, 64, 12, 8, 0 }, { 64, 1, 0, 64, 12, 8, 0 },
-                              { 64, 1, 1, 65, 12, 8, 0 }, { 64, 1, 1, 64, 1, 8, 0 }, { 64, 1, 1, 64, 12, 0, 0 },
-                              { 64, 1, 1, 64, 12, 65, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0 }, { 64, 1, 1, 64, 12, 8, 70000 } };
+    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0, 0 }, { 64, 0, 1, 64, 12, 8, 0, 0 }, { 64, 1, 0, 64, 12, 8, 0, 0 },
+                              { 64, 1, 1, 65, 12, 8, 0, 0 }, { 64, 1, 1, 64, 1, 8, 0, 0 }, { 64, 1, 1, 64, 12, 0, 0, 0 },
+                              { 64, 1, 1, 64, 12, 65, 0, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0, 0 }, { 64, 1, 1, 64, 12, 8, 70000, 0 } };
     bg_error err;
     assert_int_equal(bg_config_check(&plain, "m", &err), BG_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

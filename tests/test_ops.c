@@ -57,6 +57,8 @@ static const ops_size sizes[] = {
     { &ops_byte_embed, 7, 64, 0, 0 },
     { &ops_byte_embed, 97, 257, 0, 1 },
     { &ops_byte_step, 97, 192, 0, 0 },
+    { &ops_add_rows, 97, 257, 0, 0 },
+    { &ops_add_rows, 7, 64, 0, 1 },
     { &ops_gather, 200, 257, 0, 0 },
     { &ops_cross_entropy, 97, 257, 0, 0 },
     { &ops_cross_entropy, 13 * 16, 257, 0, 1 },

@@ -100,3 +100,41 @@ static void byte_embed_step(bg_backend *be, float *x, const void *feature, const
     };
     bg_pool_run(be->pool, byte_step_task, &w, count_tasks(R, w.per_task));
 }
+
+/* --- what else is added to the inputs ------------------------------------------------------- */
+
+static void add_rows_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        float *x = w->x + r * w->P * w->row;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, x += w->row)
+            add_columns(x, w->wte + tokens[i] * w->C, w->C);
+    }
+}
+
+static void add_rows(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = { .x = x, .wte = table, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C), .per_task = 1 + 128 / P };
+    bg_pool_run(be->pool, add_rows_task, &w, count_tasks(R, w.per_task));
+}
+
+static void add_rows_back_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++) {
+        const float *dx = w->dx + r * w->P * w->row + c;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, dx += w->row)
+            add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
+    }
+}
+
+static void add_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = { .dwte = dtable, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
+    bg_pool_run(be->pool, add_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+}
