@@ -41,7 +41,8 @@ static bg_settings settings_of(const bgpt_train *t)
         .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0,
         .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
-        .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown, .dropout = t->dropout, .eval_every = t->eval_every,
+        .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
+        .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
     };
 }
 

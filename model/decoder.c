@@ -19,7 +19,7 @@ struct bg_decoder {
     void **patch_cache, **byte_cache; /* (layers) */
     uint32_t *slot, *pos;    /* (rows) */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
-    uint16_t *last_patch;    /* (slots,P) on the host, with the extension `previous` */
+    uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
     uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */

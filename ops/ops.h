@@ -64,6 +64,9 @@ typedef struct bg_weight {
     void *packed;     /* the back end's private copies; both set by weights_bind */
 } bg_weight;
 
+/* Floats between rows in memory. */
+static inline size_t bg_weight_row(const bg_weight *w) { return w->row ? w->row : w->transposed ? w->K : w->N; }
+
 typedef enum bg_epilogue {
     BG_EPI_ACT,      /* y act (R,N)   = x W + b */
     BG_EPI_GELU,     /* y act (R,N)   = gelu(x W + b); aux act (R,N), if not NULL, gets x W + b */

@@ -164,15 +164,16 @@ static void keep_first(double probs[BG_VOCAB], size_t count, double top_p)
     normalise(probs);
 }
 
-static int is_cut(const bg_sampling *s) { return (s->top_k > 0 && s->top_k < BG_VOCAB) || (s->top_p > 0 && s->top_p < 1); }
+static int cuts_k(const bg_sampling *s) { return s->top_k > 0 && s->top_k < BG_VOCAB; }
+static int cuts_p(const bg_sampling *s) { return s->top_p > 0 && s->top_p < 1; }
 
 int bg_sampling_probabilities(double probs[BG_VOCAB], const float logits[BG_VOCAB], const bg_sampling *s)
 {
     if (softmax(probs, logits) != 0)
         return -1;
-    if (s->top_k > 0 && s->top_k < BG_VOCAB)
+    if (cuts_k(s))
         keep_first(probs, s->top_k, INFINITY);
-    if (s->top_p > 0 && s->top_p < 1)
+    if (cuts_p(s))
         keep_first(probs, BG_VOCAB, s->top_p);
     if (s->temperature > 0 && s->temperature != 1) {
         double largest = 0;
@@ -219,7 +220,7 @@ int bg_sampling_draw(const float logits[BG_VOCAB], const bg_sampling *s, bg_rng 
     if (s->greedy)
         return largest(logits);
     const double at = bg_rng_double(r);
-    if (!is_cut(s)) { /* a temperature alone divides the logits */
+    if (!cuts_k(s) && !cuts_p(s)) { /* a temperature alone divides the logits */
         double e[2 * PAIRS], sum;
         return exponentials(e, &sum, logits, s->temperature > 0 ? fmin(1 / s->temperature, 1e300) : 1) == 0 ? draw(e, at * sum) : -1;
     }

@@ -97,12 +97,16 @@ static int can_emulate(const level_facts *f)
 #endif
 }
 
-int ops_level_emulated(int level) { return !bg_isa_present(facts_of(level).isa); }
+int ops_level_emulated(int level)
+{
+    const level_facts f = facts_of(level);
+    return !bg_isa_present(f.isa) && can_emulate(&f);
+}
 
 const char *ops_level_missing(int level)
 {
-    const level_facts f = facts_of(level);
-    return bg_isa_present(f.isa) || can_emulate(&f) ? NULL : bg_isa_name(f.isa);
+    const bg_isa isa = facts_of(level).isa;
+    return bg_isa_present(isa) || ops_level_emulated(level) ? NULL : bg_isa_name(isa);
 }
 
 void ops_engine_open(ops_engine *e, int level, unsigned threads)
@@ -111,7 +115,8 @@ void ops_engine_open(ops_engine *e, int level, unsigned threads)
     const level_facts f = facts_of(level);
     bg_error err;
     CHECK_OK(bg_pool_open(&e->pool, bg_sys_default(), threads, &err), err);
-    if (f.isa == BG_ISA_PORTABLE ? f.table != NULL : !bg_isa_present(f.isa) && can_emulate(&f))
+    e->emulated = ops_level_emulated(level);
+    if (e->emulated || (f.isa == BG_ISA_PORTABLE && f.table))
         CHECK_OK(bg_cpu_open_level(&e->be, bg_sys_default(), e->pool, f.table, &limits, &err), err);
     else
         CHECK_OK(bg_cpu_open(&e->be, bg_sys_default(), e->pool, f.isa, f.fast, &limits, &err), err);
@@ -135,6 +140,21 @@ void ops_engine_close(ops_engine *e)
 {
     bg_backend_close(e->be);
     bg_pool_close(e->pool);
+}
+
+void ops_at_each_level(void (*check)(ops_engine *e), unsigned threads)
+{
+    for (int i = 0; i < OPS_LEVELS; i++) {
+        ops_engine e;
+        const char *missing = ops_level_missing(i);
+        if (missing) {
+            print_message("  SKIP: this machine has no %s\n", missing);
+            continue;
+        }
+        ops_engine_open(&e, i, threads);
+        check(&e);
+        ops_engine_close(&e);
+    }
 }
 
 /* --- tensors of a back end ------------------------------------------------- */

@@ -91,6 +91,7 @@ void ops_random(float *x, size_t n, double scale, uint64_t seed, uint64_t index)
 typedef struct ops_engine {
     bg_pool *pool;
     bg_backend *be;
+    int emulated; /* instructions of its level run in software */
 } ops_engine;
 
 /* The CPU levels under test: fp32 at every instruction set that has kernels for it, the narrow products
@@ -106,9 +107,10 @@ enum {
 };
 /* NULL, or the name of what this machine lacks. */
 const char *ops_level_missing(int level);
-/* Do instructions run in software? */
-int ops_level_emulated(int level);
+int ops_level_emulated(int level); /* what `emulated` will be */
 void ops_engine_open(ops_engine *e, int level, unsigned threads);
+/* Run a check at every level present, with `threads` threads. */
+void ops_at_each_level(void (*check)(ops_engine *e), unsigned threads);
 /* Allowed error of a problem on a back end, relative to the largest value of the tensor. */
 double ops_tolerance(const ops_problem *p, const bg_backend *be);
 void ops_engine_close(ops_engine *e);

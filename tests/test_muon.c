@@ -14,21 +14,6 @@
 #include "support_check.h"
 #include "support_ops.h"
 
-static void at_each_level(void (*check)(ops_engine *e, int level))
-{
-    for (int i = 0; i < OPS_LEVELS; i++) {
-        ops_engine e;
-        const char *missing = ops_level_missing(i);
-        if (missing) {
-            print_message("  SKIP: this machine has no %s\n", missing);
-            continue;
-        }
-        ops_engine_open(&e, i, 2);
-        check(&e, i);
-        ops_engine_close(&e);
-    }
-}
-
 static float *buffer(bg_backend *be, size_t n, uint64_t index)
 {
     float *p = be->ops->alloc(be, n * sizeof *p);
@@ -88,7 +73,7 @@ static void check_ends_of(bg_backend *be, size_t R, size_t C, size_t row)
     be->ops->free(be, x);
 }
 
-static void check_ends(ops_engine *e, int level)
+static void check_ends(ops_engine *e)
 {
     check_ends_of(e->be, 64, 64, 192);
     check_ends_of(e->be, 64, 256, 256);
@@ -97,7 +82,7 @@ static void check_ends(ops_engine *e, int level)
     check_ends_of(e->be, 1100, 3, 3);
 }
 
-static void test_ends(void **state) { at_each_level(check_ends); }
+static void test_ends(void **state) { ops_at_each_level(check_ends, 2); }
 
 /* --- orthogonal rows --------------------------------------------------------------------- */
 
@@ -171,7 +156,7 @@ static void check_shape(bg_muon_plan *p, uint32_t shape_index)
     free(want);
 }
 
-static void check_products(ops_engine *e, int level)
+static void check_products(ops_engine *e)
 {
     bg_model *m;
     bg_muon_plan p;
@@ -180,13 +165,13 @@ static void check_products(ops_engine *e, int level)
     CHECK_OK(bg_muon_open(&p, m, &err), err);
     assert_int_equal(p.count, 18);
     assert_int_equal(p.shape_count, 4);
-    for (uint32_t i = 0; i < (ops_level_emulated(level) ? 1 : p.shape_count); i++) /* emulated products take long */
+    for (uint32_t i = 0; i < (e->emulated ? 1 : p.shape_count); i++) /* emulated products take long */
         check_shape(&p, i);
     bg_muon_close(&p);
     bg_model_close(m);
 }
 
-static void test_products(void **state) { at_each_level(check_products); }
+static void test_products(void **state) { ops_at_each_level(check_products, 2); }
 
 /* --- the whole update ------------------------------------------------------------------------ */
 

@@ -284,8 +284,6 @@ static void same_bits(const ops_problem *p, const bg_backend *be, const char *wh
 
 static void check_threads(const ops_size *size, int level)
 {
-    if (too_slow(size, ops_level_emulated(level)))
-        return;
     static const unsigned threads[] = { 1, 2, 3, 4, 7 };
     ops_problem p;
     float *in[OPS_TENSORS], *dout[OPS_TENSORS], *out[2][OPS_TENSORS], *din[2][OPS_TENSORS];
@@ -324,7 +322,8 @@ static void test_threads(void **state)
     size_t n = present_levels(levels);
     for (size_t l = 0; l < n; l++)
         for (size_t i = 0; i < SIZES; i++)
-            check_threads(&sizes[i], levels[l]);
+            if (!too_slow(&sizes[i], ops_level_emulated(levels[l])))
+                check_threads(&sizes[i], levels[l]);
 }
 
 /* --- (d) rows ------------------------------------------------------------------------- */
@@ -358,7 +357,7 @@ static void check_rows(const ops_size *size, ops_engine *engines, size_t n)
     ops_tensors(in, p.in, p.ins, ops_seed(), 0);
     ops_tensors(out, p.out, p.outs, 0, 0);
     for (size_t e = 0; e < n && p.out[0].by_row; e++) {
-        if (too_slow(size, !bg_isa_present(engines[e].be->isa)))
+        if (too_slow(size, engines[e].emulated))
             continue;
         ops_run(&p, engines[e].be, in, out, NULL, NULL);
         check_slice(&p, engines[e].be, in, out, 0, 1);

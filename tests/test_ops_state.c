@@ -16,22 +16,6 @@
 #include "ops/dropout.h"
 #include "support_check.h"
 
-/* Run a check at every level present, with `threads` threads. */
-static void at_each_level(void (*check)(bg_backend *be), unsigned threads)
-{
-    for (int i = 0; i < OPS_LEVELS; i++) {
-        ops_engine e;
-        const char *missing = ops_level_missing(i);
-        if (missing) {
-            print_message("  SKIP: this machine has no %s\n", missing);
-            continue;
-        }
-        ops_engine_open(&e, i, threads);
-        check(e.be);
-        ops_engine_close(&e);
-    }
-}
-
 static void *fresh(bg_backend *be, size_t bytes)
 {
     void *p = be->ops->alloc(be, bytes);
@@ -106,8 +90,9 @@ static void cache_step(cache_test *t, bg_backend *be, const uint32_t *row, size_
     be->ops->free(be, in);
 }
 
-static void check_cache(bg_backend *be)
+static void check_cache(ops_engine *e)
 {
+    bg_backend *be = e->be;
     cache_test *t = malloc(sizeof *t);
     uint32_t row[CACHE_SLOTS * CACHE_ROWS];
     assert_non_null(t);
@@ -129,7 +114,7 @@ static void check_cache(bg_backend *be)
     free(t);
 }
 
-static void test_cache(void **state) { at_each_level(check_cache, 2); }
+static void test_cache(void **state) { ops_at_each_level(check_cache, 2); }
 
 /* --- AdamW ----------------------------------------------------------------------- */
 
@@ -148,8 +133,9 @@ static void adamw_reference(double *w, const float *g, double *m, double *v, con
     }
 }
 
-static void check_adamw(bg_backend *be)
+static void check_adamw(ops_engine *e)
 {
+    bg_backend *be = e->be;
     bg_adamw o = { .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.1f, .grad_scale = 0.5f };
     float *w = random_floats(be, ADAM_N, 1), *m = fresh(be, ADAM_N * sizeof *m), *v = fresh(be, ADAM_N * sizeof *v);
     double *rw = calloc(ADAM_N, sizeof *rw), *rm = calloc(ADAM_N, sizeof *rm), *rv = calloc(ADAM_N, sizeof *rv);
@@ -177,7 +163,7 @@ static void check_adamw(bg_backend *be)
     be->ops->free(be, v);
 }
 
-static void test_adamw(void **state) { at_each_level(check_adamw, 3); }
+static void test_adamw(void **state) { ops_at_each_level(check_adamw, 3); }
 
 /* --- sums -------------------------------------------------------------------------- */
 
@@ -206,8 +192,9 @@ static void test_sum_squares(void **state)
     free(x);
 }
 
-static void check_segment_sums(bg_backend *be)
+static void check_segment_sums(ops_engine *e)
 {
+    bg_backend *be = e->be;
     static const uint32_t start[] = { 0, 3, 3, 10 };
     float *loss = random_floats(be, 10, 6), host[10];
     double got[3], want[3] = { 0 };
@@ -220,12 +207,13 @@ static void check_segment_sums(bg_backend *be)
     be->ops->free(be, loss);
 }
 
-static void test_segment_sums(void **state) { at_each_level(check_segment_sums, 1); }
+static void test_segment_sums(void **state) { ops_at_each_level(check_segment_sums, 1); }
 
 /* --- dropout's share, scatter, moving data ---------------------------------------------- */
 
-static void check_dropout_share(bg_backend *be)
+static void check_dropout_share(ops_engine *e)
 {
+    bg_backend *be = e->be;
     enum { ROWS = 400, COLUMNS = 256 };
     size_t row = bg_stride(sizeof(float), COLUMNS), removed = 0;
     float *x = fresh(be, ROWS * row * sizeof *x), *host = malloc(ROWS * row * sizeof *host);
@@ -250,11 +238,12 @@ static void check_dropout_share(bg_backend *be)
     be->ops->free(be, x);
 }
 
-static void test_dropout_share(void **state) { at_each_level(check_dropout_share, 2); }
+static void test_dropout_share(void **state) { ops_at_each_level(check_dropout_share, 2); }
 
 /* Rows that are not named stay as they are. */
-static void check_scatter(bg_backend *be)
+static void check_scatter(ops_engine *e)
 {
+    bg_backend *be = e->be;
     enum { ROWS = 5, COLUMNS = 70 };
     static const uint32_t index[] = { 4, 1 };
     float host[ROWS * COLUMNS], part[2 * COLUMNS];
@@ -282,14 +271,15 @@ static void check_scatter(bg_backend *be)
     be->ops->free(be, dy);
 }
 
-static void test_scatter(void **state) { at_each_level(check_scatter, 2); }
+static void test_scatter(void **state) { ops_at_each_level(check_scatter, 2); }
 
 /* --- NaN ----------------------------------------------------------------------------------- */
 
 /* A NaN in the input must reach the output: a diverging run is recognised by
  * it.  One case after another, with one NaN in the first input. */
-static void check_nan(bg_backend *be)
+static void check_nan(ops_engine *e)
 {
+    bg_backend *be = e->be;
     static const ops_size sizes[] = {
         { &ops_linear, 7, 64, 70, BG_EPI_GELU }, { &ops_linear, 7, 64, 70, OPS_AFTER_GELU }, { &ops_layernorm, 7, 70, 0, 0 },
         { &ops_attention, 32, 64, 16, OPS_UNIFORM }, { &ops_cross_entropy, 7, 257, 0, 0 }, { &ops_segment_mean, 7, 70, 0, 0 },
@@ -314,7 +304,7 @@ static void check_nan(bg_backend *be)
         }
 }
 
-static void test_nan(void **state) { at_each_level(check_nan, 1); }
+static void test_nan(void **state) { ops_at_each_level(check_nan, 1); }
 
 /* --- eight-bit weights ----------------------------------------------------------------------------- */
 
@@ -341,8 +331,9 @@ static void int8_product(bg_backend *be, float *y, const float *x, bg_weight *w)
 
 /* The instruction for dot products of bytes and what stands in for it give the same bits; a
  * row that is not finite spoils itself alone; columns and rows of zeros are zeros. */
-static void check_int8(bg_backend *be)
+static void check_int8(ops_engine *e)
 {
+    bg_backend *be = e->be;
     static float x[INT8_R * INT8_K], a[INT8_R * INT8_N], b[INT8_R * INT8_N];
     int *dots = &((bg_cpu *)be)->byte_dots;
     const int had = *dots;
@@ -365,7 +356,7 @@ static void check_int8(bg_backend *be)
     be->ops->free(be, w.w);
 }
 
-static void test_int8(void **state) { at_each_level(check_int8, 2); }
+static void test_int8(void **state) { ops_at_each_level(check_int8, 2); }
 
 /* --- opening ----------------------------------------------------------------------------------- */
 

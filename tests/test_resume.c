@@ -68,6 +68,31 @@ static void test_interrupted(void **state)
     }
 }
 
+/* With another optimiser, its schedule, and a model that sees the patch before. */
+static void prepare_muon(run_setup *r, const char *out)
+{
+    run_prepare_long(r, folder, out);
+    r->train.optimizer = BGPT_MUON;
+    r->train.schedule = BGPT_STABLE;
+    r->train.config.previous = 1;
+}
+
+static void test_interrupted_muon(void **state)
+{
+    char whole[512];
+    run_setup r;
+    prepare_muon(&r, "muon-whole");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    snprintf(whole, sizeof whole, "%s", in("muon-whole"));
+    prepare_muon(&r, "muon");
+    r.stop_at = 5;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    r.stop_at = 0;
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_true(run_same_run(whole, in("muon"), 12));
+}
+
 /* Stopped in the middle of each evaluation, the last one included: nothing
  * but the evaluation is made up, and the log has its line. */
 static void test_interrupted_evaluation(void **state)
@@ -463,7 +488,7 @@ static void test_vanished_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_interrupted), TEST(test_interrupted_evaluation), TEST(test_interrupted_always), TEST(test_killed),
+        TEST(test_interrupted), TEST(test_interrupted_muon), TEST(test_interrupted_evaluation), TEST(test_interrupted_always), TEST(test_killed),
         TEST(test_killed_before_the_first_checkpoint), TEST(test_config_lost), TEST(test_damaged_checkpoint),
         TEST(test_best_is_remembered), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
         TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused), TEST(test_killed_replacement),

@@ -73,6 +73,14 @@ static void test_schedule_other(void **state)
     assert_true(fabs(bg_schedule_lr(&s, 9, 0, 1) - 0.5) < 1e-12);
     s.schedule = BG_CONSTANT;
     assert_true(bg_schedule_lr(&s, 99, 100, 0) == 2 && bg_schedule_lr(&s, 5, 100, 0) == 1);
+    s.schedule = BG_STABLE;
+    s.cooldown = 0.5; /* of the 90 steps behind the warm-up */
+    assert_true(bg_schedule_lr(&s, 5, 100, 0) == 1 && bg_schedule_lr(&s, 55, 100, 0) == 2);
+    assert_true(fabs(bg_schedule_lr(&s, 100, 100, 0) - 0.5) < 1e-12 && fabs(bg_schedule_lr(&s, 9, 0, 1) - 0.5) < 1e-12);
+    s.cooldown = 20; /* steps */
+    assert_true(fabs(bg_schedule_lr(&s, 80, 100, 0) - 2) < 1e-12 && fabs(bg_schedule_lr(&s, 90, 100, 0) - 1.25) < 1e-12);
+    s.cooldown = 0;
+    assert_true(bg_schedule_lr(&s, 100, 100, 0) == 2);
 }
 
 /* --- settings and recipes --------------------------------------------------------------- */

@@ -56,7 +56,7 @@ static bg_status int8_bind(const bg_sys *sys, bg_weight *w, bg_error *err)
 /* Column n of W as integers, into its place in a panel; what lies beyond K is zeros. */
 static void int8_pack_column(const bg_weight *w, const int8_weight *p, size_t n)
 {
-    const size_t row = w->row ? w->row : w->transposed ? w->K : w->N, step = w->transposed ? 1 : row, first = n / TILE_NR * TILE_NR;
+    const size_t row = bg_weight_row(w), step = w->transposed ? 1 : row, first = n / TILE_NR * TILE_NR;
     const float *x = w->w + (w->transposed ? n * row : n);
     int8_t *to = (int8_t *)(p->panels + first * int8_words(w->K) + (n - first));
     float largest = 0;

@@ -17,11 +17,19 @@ typedef struct muon_work {
 AI int muon_turned(const bg_muon *u) { return u->R > u->C; }
 
 /* Nesterov's: the gradient, and the momentum it has just been added to. */
-AI vf muon_vector(const bg_muon *u, size_t at, size_t left, vf *m)
+AI vf muon_vector(const bg_muon *u, size_t r, size_t c, vf *m)
 {
-    const vf g = left >= VW ? vload(u->g + at) : vload_part(u->g + at, left);
-    *m = left >= VW ? vload(u->m + at) : vload_part(u->m + at, left);
-    return g * u->grad_scale;
+    *m = row_vector(u->m + r * u->row, c, u->C);
+    return row_vector(u->g + r * u->row, c, u->C) * u->grad_scale;
+}
+
+/* The counterpart of row_vector(). */
+AI void muon_store(float *row, size_t c, size_t n, vf v)
+{
+    if (c + VW <= n)
+        vstore(row + c, v);
+    else
+        vstore_part(row + c, v, n - c);
 }
 
 static void muon_momentum_task(void *arg, size_t task, unsigned thread)
@@ -32,12 +40,8 @@ static void muon_momentum_task(void *arg, size_t task, unsigned thread)
     for (size_t r = task * w->per_task, end = task_end(r, w->per_task, u->R); r < end; r++) {
         vf squares = vzero(), m;
         for (size_t c = 0; c < u->C; c += VW) {
-            const size_t at = r * u->row + c, left = u->C - c;
-            const vf g = muon_vector(u, at, left, &m), momentum = m * u->beta + g, v = g + momentum * u->beta;
-            if (left >= VW)
-                vstore(u->m + at, momentum);
-            else
-                vstore_part(u->m + at, momentum, left);
+            const vf g = muon_vector(u, r, c, &m), momentum = m * u->beta + g, v = g + momentum * u->beta;
+            muon_store(u->m + r * u->row, c, u->C, momentum);
             squares += v * v;
         }
         total += (double)vsum(squares);
@@ -53,9 +57,9 @@ static void muon_scale_task(void *arg, size_t task, unsigned thread)
         for (size_t c = 0; c < u->C; c += VW) {
             vf m;
             const size_t left = u->C - c < VW ? u->C - c : VW;
-            const vf g = muon_vector(u, r * u->row + c, left, &m), v = (g + m * u->beta) * w->scale;
+            const vf g = muon_vector(u, r, c, &m), v = (g + m * u->beta) * w->scale;
             if (!muon_turned(u))
-                vstore_part(w->x + r * w->x_row + c, v, left);
+                muon_store(w->x + r * w->x_row, c, u->C, v);
             else
                 for (size_t i = 0; i < left; i++)
                     w->x[(c + i) * w->x_row + r] = v[i];
@@ -89,14 +93,14 @@ static void muon_end_task(void *arg, size_t task, unsigned thread)
     for (size_t r = task * w->per_task, end = task_end(r, w->per_task, u->R); r < end; r++)
         for (size_t c = 0; c < u->C; c += VW) {
             const size_t left = u->C - c < VW ? u->C - c : VW;
-            float *at = u->w + r * u->row + c;
+            float *row = u->w + r * u->row;
             vf x = vzero();
             if (!muon_turned(u))
-                x = vload_part(w->from + r * w->x_row + c, left);
+                x = row_vector(w->from + r * w->x_row, c, u->C);
             else
                 for (size_t i = 0; i < left; i++)
                     x[i] = w->from[(c + i) * w->x_row + r];
-            vstore_part(at, vload_part(at, left) * u->decay - x * u->rate, left);
+            muon_store(row, c, u->C, row_vector(row, c, u->C) * u->decay - x * u->rate);
         }
 }
 

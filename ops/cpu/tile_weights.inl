@@ -79,7 +79,7 @@ static void pack_task(void *arg, size_t task, unsigned thread) { pack_panel(arg,
 static void pack_matrix(bg_backend *be, act *packed, const bg_weight *w, int transpose)
 {
     const size_t K = transpose ? w->N : w->K, N = transpose ? w->K : w->N;
-    const size_t row = w->row ? w->row : w->transposed ? w->K : w->N;
+    const size_t row = bg_weight_row(w);
     const int n_is_row = w->transposed != transpose;
     pack_work p = { .packed = packed, .w = w->w, .K = K, .N = N, .k_stride = n_is_row ? 1 : row, .n_stride = n_is_row ? row : 1 };
     bg_pool_run(be->pool, pack_task, &p, panels_of(N));

@@ -68,7 +68,7 @@ static void pack_task(void *arg, size_t task, unsigned thread)
 {
     const bg_weight *w = arg;
     const packed_weight *p = w->packed;
-    const size_t panels = count_panels(w->N), row = w->row ? w->row : w->transposed ? w->K : w->N;
+    const size_t panels = count_panels(w->N), row = bg_weight_row(w);
     if (task < panels)
         pack_weight_panel(p->forward, task, w->w, row, w->transposed, w->K, w->N);
     else
