@@ -15,6 +15,8 @@
 #define _GNU_SOURCE
 #include "base/pool.h"
 
+#include "base/rescue.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <sched.h>
@@ -36,6 +38,7 @@ typedef struct worker {
     void *arg;
     size_t end;                          /* behind the last task of the share */
     _Atomic int asleep;                  /* waits for `wake` */
+    _Atomic int moved;                   /* 1 + the processor that it was brought to, to finish what it had begun; 0: not */
 
     /* and what only the thread reads */
     _Alignas(64) bg_pool *pool;
@@ -155,6 +158,8 @@ static void *worker_main(void *arg)
         if (!spin(w, has_work))
             sleep_until_work(w);
         work_off(w);
+        if (atomic_load_explicit(&w->moved, memory_order_relaxed))
+            bg_leave(atomic_exchange(&w->moved, 0) - 1);
     }
     return NULL;
 }
@@ -166,11 +171,26 @@ static void wake(worker *w)
     pthread_mutex_unlock(&w->pool->lock);
 }
 
+/* All tasks are claimed and one takes long.  If that is because its thread was put aside for another program, it may
+ * finish here, where nothing else is to be done. */
+static void rescue(bg_pool *p)
+{
+    for (unsigned i = 1; i <= p->started && !is_done(&p->workers[0]); i++) {
+        worker *w = &p->workers[i];
+        if (atomic_load(&w->asleep) || atomic_load(&w->moved) || !bg_is_held_up(w->thread) || is_done(&p->workers[0]))
+            continue;
+        atomic_store(&w->moved, 1 + bg_this_processor());
+        if (bg_bring_here(w->thread) != 0)
+            atomic_store(&w->moved, 0);
+    }
+}
+
 static void wait_until_done(bg_pool *p)
 {
     worker *owner = &p->workers[0];
     if (spin(owner, is_done))
         return;
+    rescue(p);
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->owner_sleeps, 1);
     while (!is_done(owner))
