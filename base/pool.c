@@ -38,13 +38,16 @@ typedef struct worker {
     void *arg;
     size_t end;                          /* behind the last task of the share */
     _Atomic int asleep;                  /* waits for `wake` */
-    _Atomic int moved;                   /* 1 + the processor that it was brought to, to finish what it had begun; 0: not */
+    _Atomic int claims;                  /* has a task begun, or is about to */
 
     /* and what only the thread reads */
     _Alignas(64) bg_pool *pool;
     pthread_t thread;
     unsigned number;
     pthread_cond_t wake;
+
+    /* the owner's */
+    int kept_off; /* 1 + the processor that the thread was told not to use, because the owner does; 0: none */
 } worker;
 
 struct bg_pool {
@@ -52,6 +55,8 @@ struct bg_pool {
     unsigned threads, started; /* threads counts the caller, started does not */
     worker *workers; /* (threads) */
     uint32_t run;    /* the last one's number; the owner's */
+    int rescues;     /* has one thread ever been rescued?  The owner's. */
+    bg_processors processors; /* that its opener might use, and so its threads may */
 
     /* on a cache line of its own: all write it */
     _Alignas(64) _Atomic uint64_t unfinished;
@@ -119,6 +124,9 @@ static void finish_tasks(bg_pool *p, uint64_t n)
 static void work_off_share(worker *w, worker *of)
 {
     uint64_t word = atomic_load(&of->share), run = word >> 32, finished = 0;
+    if ((uint32_t)word == 0)
+        return;
+    atomic_store_explicit(&w->claims, 1, memory_order_relaxed);
     while ((uint32_t)word != 0 && word >> 32 == run) {
         if (!atomic_compare_exchange_weak(&of->share, &word, word - 1))
             continue;
@@ -126,6 +134,7 @@ static void work_off_share(worker *w, worker *of)
         finished++;
         word = atomic_load(&of->share);
     }
+    atomic_store_explicit(&w->claims, 0, memory_order_relaxed);
     finish_tasks(w->pool, finished);
 }
 
@@ -158,8 +167,6 @@ static void *worker_main(void *arg)
         if (!spin(w, has_work))
             sleep_until_work(w);
         work_off(w);
-        if (atomic_load_explicit(&w->moved, memory_order_relaxed))
-            bg_leave(atomic_exchange(&w->moved, 0) - 1);
     }
     return NULL;
 }
@@ -177,12 +184,24 @@ static void rescue(bg_pool *p)
 {
     for (unsigned i = 1; i <= p->started && !is_done(&p->workers[0]); i++) {
         worker *w = &p->workers[i];
-        if (atomic_load(&w->asleep) || atomic_load(&w->moved) || !bg_is_held_up(w->thread) || is_done(&p->workers[0]))
+        if (!atomic_load(&w->claims) || !bg_is_held_up(w->thread) || is_done(&p->workers[0]))
             continue;
-        atomic_store(&w->moved, 1 + bg_this_processor());
-        if (bg_bring_here(w->thread) != 0)
-            atomic_store(&w->moved, 0);
+        p->rescues = 1;
+        w->kept_off = 0;
+        bg_bring_here(w->thread);
     }
+}
+
+/* Once there was a neighbour, the threads keep off the processor of the owner, who works there again: there they would wait for
+ * him.  The system may move the owner: looked at before every run. */
+static void keep_off(bg_pool *p)
+{
+    const int here = 1 + bg_this_processor();
+    for (unsigned i = 1; i <= p->started; i++)
+        if (p->workers[i].kept_off != here) {
+            bg_keep_off(p->workers[i].thread, &p->processors, here - 1);
+            p->workers[i].kept_off = here;
+        }
 }
 
 static void wait_until_done(bg_pool *p)
@@ -227,6 +246,8 @@ static void run_parallel(bg_pool *p, bg_task *fn, void *arg, uint32_t tasks)
     assert(is_done(&p->workers[0])); /* a task must not start another run */
     atomic_store_explicit(&p->unfinished, tasks, memory_order_relaxed);
     p->run++;
+    if (p->rescues)
+        keep_off(p);
     for (unsigned i = sharing; i-- > 0;)
         give_share(&p->workers[i], fn, arg, tasks, p->run);
     atomic_thread_fence(memory_order_seq_cst);
@@ -315,6 +336,7 @@ bg_status bg_pool_open(bg_pool **out, const bg_sys *sys, unsigned threads, bg_er
     p->sys = sys;
     p->threads = threads;
     p->workers = workers;
+    bg_processors_read(&p->processors);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->done, NULL);
     bg_status status = start_workers(p, err);

@@ -5,11 +5,13 @@
 #include "base/rescue.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__linux__)
 #include <sched.h>
 #include <time.h>
-#include <unistd.h>
+
+_Static_assert(sizeof(cpu_set_t) <= sizeof((bg_processors){ { 0 }, 0 }.bits), "the set of processors must fit");
 
 enum { WATCH_NANOSECONDS = 20000 };
 
@@ -17,6 +19,13 @@ static int64_t read_clock(clockid_t clock)
 {
     struct timespec t;
     return clock_gettime(clock, &t) == 0 ? (int64_t)t.tv_sec * 1000000000 + t.tv_nsec : -1;
+}
+
+void bg_processors_read(bg_processors *p)
+{
+    cpu_set_t set;
+    p->known = sched_getaffinity(0, sizeof set, &set) == 0;
+    memcpy(p->bits, &set, sizeof set);
 }
 
 int bg_is_held_up(pthread_t thread)
@@ -32,32 +41,36 @@ int bg_is_held_up(pthread_t thread)
 
 int bg_this_processor(void) { return sched_getcpu(); }
 
-int bg_bring_here(pthread_t thread)
+static void move(pthread_t thread, const cpu_set_t *to) { pthread_setaffinity_np(thread, sizeof *to, to); }
+
+void bg_bring_here(pthread_t thread)
 {
     cpu_set_t here;
     const int processor = sched_getcpu();
     if (processor < 0 || processor >= CPU_SETSIZE)
-        return -1;
+        return;
     CPU_ZERO(&here);
     CPU_SET(processor, &here);
-    return pthread_setaffinity_np(thread, sizeof here, &here) == 0 ? 0 : -1;
+    move(thread, &here);
 }
 
-void bg_leave(int but)
+void bg_keep_off(pthread_t thread, const bg_processors *p, int but)
 {
-    cpu_set_t others;
-    if (sched_getaffinity(getpid(), sizeof others, &others) != 0) /* the first thread's, which is never moved */
+    cpu_set_t set;
+    if (!p->known)
         return;
-    if (but >= 0 && but < CPU_SETSIZE && CPU_COUNT(&others) > 1)
-        CPU_CLR(but, &others);
-    sched_setaffinity(0, sizeof others, &others);
+    memcpy(&set, p->bits, sizeof set);
+    if (but >= 0 && but < CPU_SETSIZE && CPU_COUNT(&set) > 1)
+        CPU_CLR(but, &set);
+    move(thread, &set);
 }
 
 #else
 
-int bg_is_held_up(pthread_t thread) { return thread == pthread_self() && 0; }
+void bg_processors_read(bg_processors *p) { memset(p, 0, sizeof *p); }
+int bg_is_held_up(pthread_t thread) { (void)thread; return 0; }
 int bg_this_processor(void) { return -1; }
-int bg_bring_here(pthread_t thread) { return thread == pthread_self() ? 0 : -1; }
-void bg_leave(int but) { (void)but; }
+void bg_bring_here(pthread_t thread) { (void)thread; }
+void bg_keep_off(pthread_t thread, const bg_processors *p, int but) { (void)thread, (void)p, (void)but; }
 
 #endif

@@ -5,16 +5,25 @@
 
 #include <pthread.h>
 
+/* The processors a thread may use. */
+typedef struct bg_processors {
+    unsigned long bits[16];
+    int known; /* 0: they could not be asked for, and nothing is to be changed */
+} bg_processors;
+
+/* Of the calling thread. */
+void bg_processors_read(bg_processors *p);
+
 /* Did the thread get no processor time within a few microseconds?  0 also when that cannot be told. */
 int bg_is_held_up(pthread_t thread);
 
-/* Move the thread to the processor that the caller runs on, and to no other.  0, or -1 when it cannot be. */
-int bg_bring_here(pthread_t thread);
-
-/* The caller may use all processors of the process again but `but`. */
-void bg_leave(int but);
-
-/* Processor that the caller runs on, -1: unknown. */
+/* Processor that the caller runs on; -1: unknown. */
 int bg_this_processor(void);
+
+/* The thread may use the processor that the caller runs on, and no other. */
+void bg_bring_here(pthread_t thread);
+
+/* The thread may use all of p, or (but >= 0) all others than `but` where there are any. */
+void bg_keep_off(pthread_t thread, const bg_processors *p, int but);
 
 #endif

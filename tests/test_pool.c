@@ -1,5 +1,8 @@
 /* The thread pool: every task once, whatever the number of threads; sleeping
- * and waking; signals; failing to start.  Run under ThreadSanitizer too. */
+ * and waking; signals; a busy neighbour; failing to start.  Run under ThreadSanitizer too. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -202,6 +205,57 @@ static void signals_stay_outside(void **state)
 #endif
 #endif
 
+#if defined(__linux__)
+static _Atomic int neighbours_stop;
+
+/* Another program on processor *arg. */
+static void *neighbour(void *arg)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(*(int *)arg, &one);
+    sched_setaffinity(0, sizeof one, &one);
+    while (!atomic_load(&neighbours_stop))
+        continue;
+    return NULL;
+}
+
+static void spend(void *arg, size_t task, unsigned thread)
+{
+    volatile double x = 1;
+    for (int i = 0; i < 100000; i++)
+        x = x * 1.0000001 + (double)task;
+    atomic_fetch_add((_Atomic size_t *)arg, 1);
+}
+
+/* Beside a neighbour that keeps a processor busy, threads are put aside in the middle of tasks and moved: each
+ * task is run once all the same, and the owner stays free to run anywhere. */
+static void busy_neighbour(void **state)
+{
+    pthread_t thread;
+    cpu_set_t all, now;
+    bg_error err;
+    bg_pool *p;
+    int last = 0;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    for (int i = 0; i < CPU_SETSIZE; i++)
+        last = CPU_ISSET(i, &all) ? i : last;
+    atomic_store(&neighbours_stop, 0);
+    assert_int_equal(pthread_create(&thread, NULL, neighbour, &last), 0);
+    assert_int_equal(bg_pool_open(&p, bg_sys_default(), 3, &err), BG_OK);
+    for (int run = 0; run < 300; run++) {
+        _Atomic size_t done = 0;
+        bg_pool_run(p, spend, &done, 7);
+        assert_int_equal(atomic_load(&done), 7);
+    }
+    atomic_store(&neighbours_stop, 1);
+    pthread_join(thread, NULL);
+    bg_pool_close(p);
+    assert_int_equal(sched_getaffinity(0, sizeof now, &now), 0);
+    assert_true(CPU_EQUAL(&all, &now));
+}
+#endif
+
 /* Threads beyond what the address space holds: in a child, whose space is cut
  * to what it has and a little more.  Sanitizers reserve too much for that. */
 static void starting_fails(void **state)
@@ -242,6 +296,9 @@ int main(void)
         cmocka_unit_test(every_task_once), cmocka_unit_test(many_runs),
         cmocka_unit_test(threads_run_side_by_side), cmocka_unit_test(open_and_close),
         cmocka_unit_test(allocations), cmocka_unit_test(signals_stay_outside), cmocka_unit_test(starting_fails),
+#if defined(__linux__)
+        cmocka_unit_test(busy_neighbour),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
