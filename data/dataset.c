@@ -22,10 +22,23 @@ void bg_dataset_notice(const bg_dataset *d, const char *format, ...)
 
 /* --- sizes ------------------------------------------------------------------ */
 
+/* Items of a set of programs are alike but for their size. */
+const bg_item *bg_dataset_item(const bg_dataset *d, size_t i) { return &d->items[d->made ? 0 : i]; }
+
+static uint64_t first_size(const bg_dataset *d, size_t i)
+{
+    uint8_t file[BG_SIM_FILE];
+    size_t size;
+    if (!d->made)
+        return d->files[d->items[i].a].size;
+    bg_programs_make(&d->programs, i, file, &size);
+    return size;
+}
+
 uint64_t bg_item_patches(const bg_dataset *d, size_t i)
 {
-    const bg_item *it = &d->items[i];
-    uint64_t n = bg_file_patches(d->files[it->a].size, d->options.P);
+    const bg_item *it = bg_dataset_item(d, i);
+    uint64_t n = bg_file_patches(first_size(d, i), d->options.P);
     if (it->b != UINT32_MAX)
         n += bg_file_patches(d->files[it->b].size, d->options.P) - 1; /* a has no end patch */
     return n;
@@ -33,11 +46,39 @@ uint64_t bg_item_patches(const bg_dataset *d, size_t i)
 
 uint64_t bg_item_bytes(const bg_dataset *d, size_t i)
 {
-    const bg_item *it = &d->items[i];
-    uint64_t a = d->files[it->a].size;
+    const bg_item *it = bg_dataset_item(d, i);
+    uint64_t a = first_size(d, i);
     if (it->b == UINT32_MAX)
-        return a;
+        return a > bg_dataset_given(d) ? a - bg_dataset_given(d) : 0;
     return d->files[it->b].size + (d->options.loss_target ? 0 : a);
+}
+
+uint64_t bg_dataset_given(const bg_dataset *d)
+{
+    const uint32_t P = d->options.P;
+    return d->made && d->options.loss_target ? (BG_SIM_IMAGE + P - 1) / P * P : 0;
+}
+
+uint64_t bg_dataset_longest_item(const bg_dataset *d)
+{
+    uint64_t longest = 1;
+    if (d->made)
+        return bg_file_patches(bg_programs_largest(&d->programs), d->options.P);
+    for (size_t i = 0; i < d->item_count; i++) {
+        uint64_t n = bg_item_patches(d, i);
+        longest = n > longest ? n : longest;
+    }
+    return longest;
+}
+
+char *bg_item_name(const bg_dataset *d, size_t i)
+{
+    const bg_item *it = bg_dataset_item(d, i);
+    if (d->made)
+        return bg_asprintf(d->sys, "%s, program %zu", d->files[0].path, i);
+    if (it->b == UINT32_MAX)
+        return bg_strdup(d->sys, d->files[it->a].path);
+    return bg_asprintf(d->sys, "%s -> %s", d->files[it->a].path, d->files[it->b].path);
 }
 
 /* --- opening ------------------------------------------------------------------ */
@@ -89,18 +130,45 @@ static bg_status check_sizes(bg_dataset *d, bg_error *err)
     for (size_t i = 0; i < d->item_count; i++) {
         if (bg_item_patches(d, i) / (d->options.N / 2) >= UINT32_MAX - 1)
             return bg_fail(err, BG_ERR_FORMAT, "%s: %llu bytes are too many", d->files[d->items[i].a].path, (unsigned long long)bg_item_bytes(d, i));
-        d->bytes += bg_item_bytes(d, i);
     }
     return BG_OK;
+}
+
+/* One file and one item, which stand for all programs. */
+static bg_status make_programs(bg_dataset *d, const char *const *paths, size_t count, bg_error *err)
+{
+    bg_programs *p = &d->programs;
+    BG_TRY(bg_programs_parse(p, paths[0], err));
+    if (count > 1)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: programs cannot be mixed with %s: a data set is one or the other", paths[0], paths[1]);
+    if (d->options.pairs || d->options.labelled)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: programs have neither pairs nor labels", paths[0]);
+    if (!d->options.training && p->count == 0)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: an evaluation needs to know how many programs, as in cpu:%llu:1000", paths[0], (unsigned long long)p->seed);
+    d->made = 1;
+    p->first = d->options.training ? 0 : BG_SIM_TEST;
+    p->now = d->options.training ? 0 : p->ranges - 1;
+    d->item_count = p->count ? (size_t)p->count : SIZE_MAX;
+    d->files = bg_alloc_zero(d->sys, 1, sizeof *d->files);
+    d->items = bg_alloc_zero(d->sys, 1, sizeof *d->items);
+    d->image = bg_alloc(d->sys, BG_SIM_FILE, 1);
+    if (!d->files || !d->items || !d->image)
+        return bg_fail_memory(err, "the set of programs", BG_SIM_FILE);
+    d->file_count = 1;
+    d->items[0].b = UINT32_MAX;
+    d->files[0].extension = "bin";
+    d->files[0].path = bg_strdup(d->sys, paths[0]);
+    return d->files[0].path ? BG_OK : bg_fail_memory(err, paths[0], strlen(paths[0]) + 1);
 }
 
 /* The buffer holds one context as symbols, then as bytes. */
 static bg_status reserve(bg_dataset *d, bg_error *err)
 {
     size_t unit = (size_t)d->options.P * (sizeof(uint16_t) + 1);
-    d->order = bg_alloc(d->sys, d->item_count, sizeof *d->order);
+    const int endless = d->item_count == SIZE_MAX;
+    d->order = endless ? NULL : bg_alloc(d->sys, d->item_count, sizeof *d->order);
     d->buffer = bg_alloc(d->sys, d->options.N, unit);
-    if (!d->order || !d->buffer)
+    if ((!endless && !d->order) || !d->buffer)
         return bg_fail_memory(err, "the data set", d->item_count * sizeof *d->order + d->options.N * unit);
     d->order_epoch = UINT64_MAX; /* no epoch has that number */
     return BG_OK;
@@ -109,6 +177,12 @@ static bg_status reserve(bg_dataset *d, bg_error *err)
 static bg_status fill(bg_dataset *d, const char *const *paths, size_t count, bg_error *err)
 {
     BG_TRY(check_options(&d->options, err));
+    for (size_t i = 0; i < count; i++)
+        if (bg_programs_named(paths[i])) {
+            const char *const swapped[2] = { paths[i], paths[i ? 0 : count > 1] };
+            BG_TRY(make_programs(d, swapped, count, err));
+            return reserve(d, err);
+        }
     BG_TRY(list_files(d, paths, count, err));
     BG_TRY(make_items(d, err));
     BG_TRY(check_sizes(d, err));
@@ -137,6 +211,7 @@ void bg_dataset_close(bg_dataset *d)
     bg_free(d->sys, d->items);
     bg_free(d->sys, d->order);
     bg_free(d->sys, d->buffer);
+    bg_free(d->sys, d->image);
     memset(d, 0, sizeof *d);
 }
 
@@ -160,8 +235,17 @@ static void shuffle(bg_dataset *d, uint64_t seed, uint64_t epoch)
     d->order_epoch = epoch;
 }
 
+void bg_dataset_progress(bg_dataset *d, double share)
+{
+    const bg_programs *p = &d->programs;
+    if (d->made)
+        d->programs.now = share < 1 ? (uint32_t)(share * p->ranges) : p->ranges - 1;
+}
+
 size_t bg_dataset_index(bg_dataset *d, uint64_t seed, uint64_t counter)
 {
+    if (!d->order)
+        return (size_t)counter; /* every one is new */
     uint64_t epoch = counter / d->item_count;
     if (epoch != d->order_epoch || seed != d->order_seed)
         shuffle(d, seed, epoch);

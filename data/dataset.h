@@ -1,11 +1,13 @@
 /* A data set: which sequences there are, in which order they are trained, and
  * how each is cut to the context.  Bytes are read from the files when a batch
- * is made; nothing but names and sizes is held. */
+ * is made; nothing but names and sizes is held.  A set of programs (see
+ * programs.h) has one file and one item, which stand for all of them. */
 #ifndef BG_DATA_DATASET_H
 #define BG_DATA_DATASET_H
 
 #include "base/rng.h"
 #include "data/batch.h"
+#include "data/programs.h"
 
 typedef struct bg_item {
     uint32_t a, b;      /* indices into files; b = UINT32_MAX when not a pair */
@@ -32,7 +34,8 @@ typedef struct bg_dataset_options {
     const bg_labels *labels;
     const char *exclude;      /* NULL, or a folder that a walk leaves out: the run's own, below its data */
     int loss_target;          /* pairs: only the target file's patches carry loss, from the one behind its
-                                 start patch on (a conversion is given that) */
+                                 start patch on (a conversion is given that); programs: only the states
+                                 behind the first one, which a simulation is given with the memory */
     void (*notice)(void *ctx, const char *sentence); /* NULL or: files left out, with counts */
     void *ctx;
 } bg_dataset_options;         /* strings and labels are read by bg_dataset_open() only */
@@ -43,18 +46,21 @@ typedef struct bg_dataset {
     bg_source *files;
     size_t file_count;
     bg_item *items;
-    size_t item_count;
+    size_t item_count;        /* SIZE_MAX: endless */
+    int made;                 /* from `programs`, not from files */
+    bg_programs programs;
     uint64_t too_long;        /* pairs left out */
-    uint64_t bytes;           /* of all items; with pairs and loss_target the target's only */
     bg_labels labels;
-    uint32_t *order;          /* (item_count) permutation of `epoch`, made by bg_dataset_index */
+    uint32_t *order;          /* (item_count) permutation of `epoch`, made by bg_dataset_index; NULL when endless */
     uint64_t order_epoch, order_seed;
     uint8_t *buffer;          /* for reading: bytes of one context and a little more */
+    uint8_t *image;           /* (BG_SIM_FILE) the program that is being added; NULL for files */
 } bg_dataset;
 
 /* Expand DATA (files, folders walked without following links to folders or
  * looking at names that begin with a dot, "@list.txt" with a path a line),
- * sorted by path bytes, duplicates dropped.  Nothing found, a missing path, an
+ * sorted by path bytes, duplicates dropped; or one name of programs, alone.  Programs
+ * of an evaluation are never among those of a training set of the same seed.  Nothing found, a missing path, an
  * unreadable folder, no pair: BG_ERR_NOT_FOUND with the name. */
 bg_status bg_dataset_open(bg_dataset *d, const bg_sys *sys, const char *const *paths, size_t count, const bg_dataset_options *o, bg_error *err);
 void bg_dataset_close(bg_dataset *d); /* safe on a zeroed struct */
@@ -70,10 +76,19 @@ bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t coun
  * epoch is a fresh permutation keyed by (seed, epoch). */
 size_t bg_dataset_index(bg_dataset *d, uint64_t seed, uint64_t counter);
 
+/* How far the run is, from 0 to 1: which part of a curriculum holds. */
+void bg_dataset_progress(bg_dataset *d, double share);
+
+/* Most patches that any item has. */
+uint64_t bg_dataset_longest_item(const bg_dataset *d);
+
+/* What item i is called, for people: the caller's to free; NULL without memory. */
+char *bg_item_name(const bg_dataset *d, size_t i);
+
 /* Patches of item i when whole (pair: a without end patch, then b whole). */
 uint64_t bg_item_patches(const bg_dataset *d, size_t i);
-/* Content bytes of item i that carry loss (whole file; for a pair the
- * target's with loss_target, else both). */
+/* Content bytes of item i that carry loss (whole file; with loss_target those of a pair's
+ * target, or of a program's states behind the first). */
 uint64_t bg_item_bytes(const bg_dataset *d, size_t i);
 
 /* Append item i to the batch for training.  Longer than N: one window of N patches - its head,

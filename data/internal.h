@@ -27,6 +27,10 @@ void bg_sources_free(const bg_sys *sys, bg_source *files, size_t count);
 
 /* --- dataset.c ----------------------------------------------------------- */
 
+const bg_item *bg_dataset_item(const bg_dataset *d, size_t i);
+/* Content bytes at the beginning of an item that carry no loss: whole patches. */
+uint64_t bg_dataset_given(const bg_dataset *d);
+
 /* Give the caller's notice function a sentence, if there is one. */
 void bg_dataset_notice(const bg_dataset *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -22,6 +22,10 @@ static bg_status read_range(const bg_dataset *d, const bg_source *f, uint64_t fr
     uint64_t size;
     size_t got = 0;
     int fd;
+    if (d->made) {
+        memcpy(out, d->image + from, n);
+        return BG_OK;
+    }
     BG_TRY(bg_open_read(sys, f->path, &fd, &size, err));
     bg_status status = size == f->size ? bg_pread_full(sys, f->path, fd, out, n, from, &got, err) : changed(f, size, err);
     if (status == BG_OK && got < n)
@@ -65,15 +69,22 @@ static bg_status write_patches(bg_dataset *d, const bg_source *f, uint64_t first
 
 static bg_status add_rows(const bg_dataset *d, bg_batch *b, size_t i, uint32_t rows, uint32_t first_target, bg_error *err)
 {
-    if (bg_batch_add(b, (const uint16_t *)(const void *)d->buffer, rows, first_target, d->items[i].label) != 0)
-        return bg_fail(err, BG_ERR_FAILED, "the batch has no room for the %u patches of %s: %u of %u are taken", rows, d->files[d->items[i].a].path, b->rows, b->max_rows);
+    const bg_item *it = bg_dataset_item(d, i);
+    if (bg_batch_add(b, (const uint16_t *)(const void *)d->buffer, rows, first_target, it->label) != 0)
+        return bg_fail(err, BG_ERR_FAILED, "the batch has no room for the %u patches of %s: %u of %u are taken", rows, d->files[it->a].path, b->rows, b->max_rows);
     return BG_OK;
 }
 
-/* Patches [first, first + rows) of a single file. */
+/* Start patch and all patches that hold what is given. */
+static uint64_t given_patches(const bg_dataset *d) { return 1 + bg_dataset_given(d) / d->options.P; }
+
+/* Patches [first, first + rows) of a single file or program.  What is given carries no loss. */
 static bg_status add_part(bg_dataset *d, bg_batch *b, size_t i, uint64_t first, uint32_t rows, uint32_t first_target, bg_error *err)
 {
-    const bg_source *f = &d->files[d->items[i].a];
+    const bg_source *f = &d->files[bg_dataset_item(d, i)->a];
+    const uint64_t given = given_patches(d);
+    if (given > first + first_target)
+        first_target = given - first < rows ? (uint32_t)(given - first) : rows;
     BG_TRY(write_patches(d, f, first, rows, (uint16_t *)(void *)d->buffer, err));
     return add_rows(d, b, i, rows, first_target, err);
 }
@@ -91,22 +102,36 @@ static bg_status add_pair(bg_dataset *d, bg_batch *b, size_t i, bg_error *err)
     return add_rows(d, b, i, head + tail, d->options.loss_target ? head + 1 : 1, err);
 }
 
-static int is_pair(const bg_dataset *d, size_t i) { return d->items[i].b != UINT32_MAX; }
+static int is_pair(const bg_dataset *d, size_t i) { return bg_dataset_item(d, i)->b != UINT32_MAX; }
+
+/* Make the program that the next parts are taken from. */
+static void make_item(bg_dataset *d, size_t i)
+{
+    size_t size;
+    if (!d->made)
+        return;
+    bg_programs_make(&d->programs, i, d->image, &size);
+    d->files[0].size = size;
+}
 
 /* Head, tail or anything between, a third each, so that starts and ends of
- * files are seen often enough however long the files are. */
-static uint64_t choose_window(uint64_t patches, uint32_t N, uint64_t seed, uint64_t counter)
+ * files are seen often enough however long the files are.  Where the head is given, the first
+ * window that reaches beyond it stands for it. */
+static uint64_t choose_window(uint64_t patches, uint32_t N, uint64_t given, uint64_t seed, uint64_t counter)
 {
     uint64_t last = patches - N; /* first patch of the tail window */
+    uint64_t head = given < N ? 0 : given + 1 - N;
     bg_rng rng;
+    if (head > last)
+        head = last;
     bg_rng_open(&rng, seed, BG_STREAM_WINDOW, counter);
-    switch (bg_rng_below(&rng, last > 1 ? 3 : 2)) {
+    switch (bg_rng_below(&rng, last - head > 1 ? 3 : 2)) {
     case 0:
-        return 0;
+        return head;
     case 1:
         return last;
     default:
-        return 1 + bg_rng_below(&rng, last - 1);
+        return head + 1 + bg_rng_below(&rng, last - head - 1);
     }
 }
 
@@ -115,14 +140,17 @@ bg_status bg_dataset_add(bg_dataset *d, bg_batch *b, size_t i, uint64_t seed, ui
     assert(b->P == d->options.P && i < d->item_count);
     uint64_t patches = bg_item_patches(d, i), first = 0;
     uint32_t N = d->options.N;
+    make_item(d, i);
     *bytes = bg_item_bytes(d, i);
     if (is_pair(d, i))
         return add_pair(d, b, i, err);
     if (patches <= N)
         return add_part(d, b, i, 0, (uint32_t)patches, 1, err);
-    first = choose_window(patches, N, seed, counter);
+    first = choose_window(patches, N, given_patches(d), seed, counter);
     /* the first patch of a window carries no loss, be it start patch or content */
-    uint64_t begin = content_begin(first + 1, b->P), end = content_end(&d->files[d->items[i].a], first, N, b->P);
+    uint64_t begin = content_begin(first + 1, b->P), end = content_end(&d->files[bg_dataset_item(d, i)->a], first, N, b->P);
+    if (begin < bg_dataset_given(d))
+        begin = bg_dataset_given(d);
     *bytes = end > begin ? end - begin : 0;
     return add_part(d, b, i, first, N, 1, err);
 }
@@ -141,6 +169,7 @@ bg_status bg_dataset_add_window(bg_dataset *d, bg_batch *b, size_t i, uint32_t w
     assert(b->P == d->options.P && i < d->item_count && w < bg_item_windows(d, i));
     if (is_pair(d, i))
         return add_pair(d, b, i, err);
+    make_item(d, i);
     uint64_t patches = bg_item_patches(d, i);
     uint32_t N = d->options.N, hop = N / 2;
     uint64_t first = (uint64_t)w * hop, left = patches - first;

@@ -11,11 +11,7 @@
 
 uint32_t bg_dataset_longest(const bg_dataset *d)
 {
-    uint64_t longest = 1;
-    for (size_t i = 0; i < d->item_count; i++) {
-        uint64_t n = bg_item_patches(d, i);
-        longest = n > longest ? n : longest;
-    }
+    const uint64_t longest = bg_dataset_longest_item(d);
     return longest < d->options.N ? (uint32_t)longest : d->options.N;
 }
 
@@ -113,23 +109,23 @@ static bg_status fill(pass *p, bg_error *err)
 
 static bg_status report(pass *p, size_t item, bg_error *err)
 {
-    const bg_dataset *d = p->e->data;
-    const bg_sys *sys = p->e->sys;
-    const bg_item *it = &d->items[item];
     if (!p->how->file)
         return BG_OK;
-    if (it->b == UINT32_MAX) {
-        p->current.file = d->files[it->a].path;
-        p->how->file(p->how->ctx, &p->current);
-        return BG_OK;
-    }
-    char *name = bg_asprintf(sys, "%s -> %s", d->files[it->a].path, d->files[it->b].path);
+    char *name = bg_item_name(p->e->data, item);
     if (!name)
-        return bg_fail_memory(err, "the name of a pair", 0);
+        return bg_fail_memory(err, "the name of a file", 0);
     p->current.file = name;
     p->how->file(p->how->ctx, &p->current);
-    bg_free(sys, name);
+    bg_free(p->e->sys, name);
     return BG_OK;
+}
+
+static bg_status fail_loss(const pass *p, size_t item, bg_error *err)
+{
+    char *name = bg_item_name(p->e->data, item);
+    bg_fail(err, BG_ERR_FAILED, "%s: the model's loss on it is %g", name ? name : "a file", p->current.nats);
+    bg_free(p->e->sys, name);
+    return BG_ERR_FAILED;
 }
 
 /* All windows of a file are in: its figures, and the sums over files. */
@@ -139,7 +135,7 @@ static bg_status close_file(pass *p, size_t item, bg_error *err)
     const bg_dataset *d = p->e->data;
     s->bytes = bg_item_bytes(d, item);
     if (!isfinite(s->nats))
-        return bg_fail(err, BG_ERR_FAILED, "%s: the model's loss on it is %g", d->files[d->items[item].a].path, s->nats);
+        return fail_loss(p, item, err);
     finish_score(s, p->classifier);
     BG_TRY(report(p, item, err));
     total->bytes += s->bytes;

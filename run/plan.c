@@ -159,7 +159,7 @@ static size_t folder_length(const char *path)
 static bg_status check_outside(const bg_trainer *r, const bg_dataset *d, bg_error *err)
 {
     const char *last = NULL;
-    for (size_t i = 0; i < d->file_count; i++) {
+    for (size_t i = 0; i < d->file_count && !d->made; i++) {
         const char *path = d->files[i].path;
         const size_t n = folder_length(path);
         if (last && folder_length(last) == n && strncmp(last, path, n) == 0)
@@ -177,6 +177,8 @@ static bg_status check_outside(const bg_trainer *r, const bg_dataset *d, bg_erro
 static void name_overlap(const bg_trainer *r, const bg_train *t)
 {
     size_t both = 0;
+    if (r->data.made || r->validation.made)
+        return; /* programs for evaluation are others */
     for (size_t i = 0, k = 0; i < r->data.file_count && k < r->validation.file_count;) {
         const int order = strcmp(r->data.files[i].path, r->validation.files[k].path);
         both += order == 0;
@@ -197,6 +199,8 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
     };
     BG_TRY(bg_dataset_open(&r->data, r->sys, (const char *const *)p->data, p->data_count, &o, err));
     BG_TRY(check_outside(r, &r->data, err));
+    if (r->data.item_count == SIZE_MAX && s->epochs > 0)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s has no end, so no epochs: limit the run by steps or by time, or the programs by a count", r->data.files[0].path);
     if (s->classify && r->data.labels.count < 2)
         return bg_fail(err, BG_ERR_FORMAT, "all %zu files have the one label %s, so there is nothing to tell apart", r->data.file_count,
                        r->data.labels.count ? r->data.labels.names[0] : "");

@@ -308,7 +308,9 @@ void bg_listing_sum(char out[BG_RECIPE_WORD], const bg_dataset *d)
 {
     bg_sum sum;
     bg_sum_open(&sum);
-    for (size_t i = 0; i < d->item_count; i++) {
+    if (d->made) /* the name decides all of them */
+        bg_sum_add(&sum, d->files[0].path, strlen(d->files[0].path) + 1);
+    for (size_t i = 0; i < d->item_count && !d->made; i++) {
         const bg_item *item = &d->items[i];
         add_file(&sum, &d->files[item->a]);
         if (item->b != UINT32_MAX)

@@ -15,7 +15,7 @@ LC_ALL=C xargs awk '
     BEGIN {
         may["base"] = "base"
         may["simcpu"] = "base simcpu" # the simulated machine of the CPU task
-        may["data"] = "base data"
+        may["data"] = "base simcpu data" # data sets of programs are made
         may["ops"] = "base ops"
         may["model"] = "base data ops model"
         may["run"] = "base data ops model run"
