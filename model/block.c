@@ -16,6 +16,8 @@ static bg_dropout block_dropout(const bg_pass *p, uint32_t layer, uint32_t site)
     return bg_pass_dropout(p, layer * SITES_PER_BLOCK + site);
 }
 
+static const bg_prefix *before(const bg_pass *p, uint32_t layer) { return p->before ? &p->before[layer] : NULL; }
+
 static void norm(const bg_stack *s, void *y, float *mean, float *rstd, const float *x, const bg_norm *n, size_t R)
 {
     s->be->ops->layernorm(s->be, y, mean, rstd, x, n->g, n->b, R, s->C);
@@ -32,7 +34,7 @@ static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
 
     norm(s, s->t.ln, a->mean1, a->rstd1, a->x_in, &b->ln1, p->R);
     op->linear(s->be, a->qkv, NULL, s->t.ln, &b->qkv, BG_EPI_ACT, p->R, NULL);
-    op->attention(s->be, a->att, a->lse, a->qkv, &p->segments, s->C, &drop_attention);
+    op->attention(s->be, a->att, a->lse, a->qkv, &p->segments, before(p, layer), s->C, &drop_attention);
     op->linear(s->be, a->x_mid, a->x_in, a->att, &b->proj, BG_EPI_RESIDUAL, p->R, &drop_proj);
     norm(s, s->t.ln, a->mean2, a->rstd2, a->x_mid, &b->ln2, p->R);
     op->linear(s->be, s->t.wide, a->z, s->t.ln, &b->fc, BG_EPI_GELU, p->R, NULL);
@@ -68,7 +70,7 @@ static const void *block_backward(bg_stack *s, uint32_t layer, const bg_pass *p,
 
     op->linear_back_weight(s->be, &b->proj, a->att, dy, R);
     op->linear_back_input(s->be, t->dln, dy, NULL, NULL, &b->proj, R);
-    op->attention_back(s->be, t->wide, t->dln, a->att, a->qkv, a->lse, &p->segments, C, &drop_attention);
+    op->attention_back(s->be, t->wide, t->dln, a->att, a->qkv, a->lse, &p->segments, before(p, layer), C, &drop_attention);
     op->linear_back_input(s->be, t->dln, t->wide, NULL, NULL, &b->qkv, R);
     dy = norm_back(s, &b->ln1, a->x_in, a->mean1, a->rstd1, t->dx, t->dln, t->ln, layer ? t->dy : NULL, &drop_below, R);
     op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, R);

@@ -59,6 +59,7 @@ typedef struct bg_pass {
     uint64_t seed, step;
     uint32_t site0;          /* first dropout site of this stack; 1 + 3 per layer are used */
     uint64_t row0;           /* dropout id of row 0 */
+    const bg_prefix *before; /* (layers), or NULL */
 } bg_pass;
 
 /* acts[0].x_in holds the input; y act (R,C) = LayerNorm of the last x_out. */

@@ -5,10 +5,12 @@
 #include "base/status.h"
 #include <stdint.h>
 
-/* What the byte decoder sees of the patch before the one it predicts. */
+/* What the byte decoder sees of the patch before the one it predicts: bits. */
 typedef enum bg_previous {
-    BG_PREVIOUS_NONE,   /* nothing but the feature, as in the reference */
-    BG_PREVIOUS_COLUMN  /* at position i the symbol at place i of it, too */
+    BG_PREVIOUS_NONE = 0,   /* nothing but the feature, as in the reference */
+    BG_PREVIOUS_COLUMN = 1, /* at position i the symbol at place i of it, too */
+    BG_PREVIOUS_KEYS = 2,   /* in every layer, all its symbols as keys and values of attention */
+    BG_PREVIOUS_ALL = 3
 } bg_previous;
 
 typedef struct bg_config {
@@ -19,7 +21,7 @@ typedef struct bg_config {
     uint32_t patches;       /* N, context in patches, start and end patch included */
     uint32_t patch_size;    /* P */
     uint32_t classes;       /* > 0: a classifier */
-    uint32_t previous;      /* extension: the byte decoder sees the patch before column by column, a bg_previous */
+    uint32_t previous;      /* extensions: bits of bg_previous */
 } bg_config;
 
 /* Limits that every later size computation relies on. */

@@ -18,6 +18,9 @@ struct bg_decoder {
     void *memory;            /* one back-end allocation behind the rest */
     void **patch_cache, **byte_cache; /* (layers) */
     uint32_t *slot, *pos;    /* (rows) */
+    uint32_t before;         /* positions of byte_cache that the patch before takes: P, or 0 */
+    uint32_t *host_place, *place; /* (slots) of a byte step: positions in byte_cache */
+    void *prefix;            /* act (slots*P,2Hb): keys and values of the patch before, of a layer; NULL without */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
     uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
     uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch */
@@ -43,7 +46,9 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     for (uint32_t i = 0; i < c->patch_layers; i++)
         d->patch_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, c->patches, c->hidden));
     for (uint32_t i = 0; i < c->byte_layers; i++)
-        d->byte_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, c->patch_size, c->byte_hidden));
+        d->byte_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, d->before + c->patch_size, c->byte_hidden));
+    d->place = bg_place_bytes(p, d->slots * sizeof *d->place);
+    d->prefix = d->before ? bg_place_act(p, be, (size_t)d->slots * c->patch_size, 2 * c->byte_hidden) : NULL;
     d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
@@ -71,7 +76,8 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
     d->last_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->last_patch);
     d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
-    if (!d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    d->host_place = bg_alloc_zero(sys, d->slots, sizeof *d->host_place);
+    if (!d->host_place || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -92,6 +98,7 @@ bg_status bg_decoder_open(bg_decoder **out, bg_model *m, uint32_t slots, bg_erro
         return bg_fail_memory(err, "a decoder", sizeof *d);
     d->m = m;
     d->slots = slots;
+    d->before = m->keys ? m->config.patch_size : 0;
     d->rows = slots > PREFILL_ROWS ? slots : PREFILL_ROWS;
     bg_status s = reserve_decoder(d, err);
     if (s != BG_OK) {
@@ -110,6 +117,7 @@ void bg_decoder_close(bg_decoder *d)
     d->m->be->ops->free(d->m->be, d->memory);
     bg_free(sys, d->last_patch);
     bg_free(sys, d->host_above);
+    bg_free(sys, d->host_place);
     bg_free(sys, d->length);
     bg_free(sys, d->at);
     bg_free(sys, d->host_slot);
@@ -139,6 +147,17 @@ static void upload_step(bg_decoder *d, const uint16_t *tokens, size_t symbols, u
     be->ops->write(be, d->tokens, tokens, symbols * sizeof *tokens);
 }
 
+/* The last patches, rows d->pos of d->tokens, become what stands in front of the bytes of slots d->slot. */
+static void keep_keys(bg_decoder *d, uint32_t n)
+{
+    const bg_model *m = d->m;
+    const bg_config *c = &m->config;
+    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++) {
+        m->be->ops->token_rows(m->be, d->prefix, m->keys[layer].symbols, m->keys[layer].places, d->tokens, d->pos, n, c->patch_size, 2 * c->byte_hidden);
+        m->be->ops->cache_put(m->be, d->byte_cache[layer], d->slots, d->before + c->patch_size, d->slot, n, d->prefix, d->before, c->byte_hidden);
+    }
+}
+
 /* Keep the feature, and the symbols, of each slot's last row among the n just appended. */
 static void keep_last(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
 {
@@ -160,6 +179,7 @@ static void keep_last(bg_decoder *d, const uint32_t *slot, const uint16_t *token
     be->ops->write(be, d->slot, d->host_slot, kept * sizeof *d->slot);
     be->ops->gather_rows(be, d->qkv, d->row_features, d->pos, kept, d->m->config.hidden);
     be->ops->scatter_rows(be, d->features, d->qkv, d->slot, kept, d->m->config.hidden);
+    keep_keys(d, kept);
 }
 
 static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
@@ -201,15 +221,17 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
         assert(d->at[slot[i]] < c->patch_size);
         d->host_above[i] = d->last_patch[(size_t)slot[i] * c->patch_size + d->at[slot[i]]];
         d->host_slot[i] = slot[i];
+        d->host_place[i] = d->before + d->at[slot[i]];
         d->host_pos[i] = d->at[slot[i]]++;
     }
     upload_step(d, token, n, n);
+    op->write(m->be, d->place, d->host_place, n * sizeof *d->place);
     op->byte_embed_step(m->be, d->x, d->inputs, d->slot, d->tokens, d->pos, m->byte_wte, m->byte_wpe, n, c->byte_hidden);
     if (m->previous_w) {
         op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
         op->add_rows(m->be, d->x, m->previous_w, d->above, NULL, n, 1, c->byte_hidden);
     }
-    const bg_step step = { .R = n, .slots = d->slots, .length = c->patch_size, .slot = d->slot, .pos = d->pos,
+    const bg_step step = { .R = n, .slots = d->slots, .length = d->before + c->patch_size, .slot = d->slot, .pos = d->place,
                            .cache = d->byte_cache };
     bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);
     op->linear(m->be, d->logits, NULL, d->hidden, &m->head, BG_EPI_FLOAT, n, NULL);

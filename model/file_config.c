@@ -63,7 +63,10 @@ static bg_status deduce(bg_config *c, const bg_st_file *f, bg_error *err)
     if (!c->classes || bg_st_find(f, BG_TIED_WTE)) {
         BG_TRY(matrix_shape(f, BG_TIED_WTE, &unused, &c->byte_hidden, err));
         c->byte_layers = count_layers(f, BYTE "base.transformer.");
-        c->previous = bg_st_find(f, BYTE "previous.weight") ? BG_PREVIOUS_COLUMN : BG_PREVIOUS_NONE;
+        if (bg_st_find(f, BYTE "previous.weight"))
+            c->previous |= BG_PREVIOUS_COLUMN;
+        if (bg_st_find(f, BYTE "previous_keys.0.symbols"))
+            c->previous |= BG_PREVIOUS_KEYS;
     }
     return bg_config_check(c, f->path, err);
 }

@@ -5,6 +5,10 @@
 #include "model/block.h"
 #include "model/model.h"
 
+/* BG_PREVIOUS_KEYS of a byte layer: the key and value of a symbol s at place i of the patch before
+ * are symbols[s] + places[i].  (257,2Hb), (P,2Hb) */
+typedef struct bg_key_tables { float *symbols, *places, *dsymbols, *dplaces; } bg_key_tables;
+
 struct bg_model {
     bg_config config;
     bg_params params;
@@ -16,6 +20,8 @@ struct bg_model {
     /* Tensors outside the stacks, as pointers into the flat buffers. */
     float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w;
     float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw; /* previous: NULL without the extension */
+    bg_key_tables *keys;  /* (byte_layers), or NULL */
+    bg_prefix *prefix;    /* (byte_layers), likewise: of a chunk */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
     bg_weight feature;    /* (H,Hb), only with a byte width of its own */
     bg_weight classifier; /* (H,classes) */

@@ -10,8 +10,8 @@ bg_limits bg_config_limits(const bg_config *c)
         width = BG_VOCAB;
     if (width < c->classes)
         width = c->classes;
-    return (bg_limits){ .max_width = width,
-                        .max_segment = c->patches > c->patch_size ? c->patches : c->patch_size };
+    const uint32_t bytes = c->previous & BG_PREVIOUS_KEYS ? 2 * c->patch_size : c->patch_size;
+    return (bg_limits){ .max_width = width, .max_segment = c->patches > bytes ? c->patches : bytes };
 }
 
 /* A tensor's place in the flat weights or gradients; NULL when either is missing. */
@@ -76,6 +76,11 @@ static void bind(bg_model *m)
         m->head = weight(m, p[BG_BYTE_WTE], BG_NO_TENSOR, c->byte_hidden, BG_VOCAB, 1);
         m->feature = weight(m, p[BG_FEATURE_W], p[BG_FEATURE_B], c->hidden, c->byte_hidden, 1);
     }
+    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++) {
+        const uint32_t symbols = m->params.keys + 2 * layer;
+        m->keys[layer] = (bg_key_tables){ .symbols = at(m, m->weights, symbols), .places = at(m, m->weights, symbols + 1),
+                                          .dsymbols = at(m, m->grads, symbols), .dplaces = at(m, m->grads, symbols + 1) };
+    }
     m->classifier = weight(m, p[BG_CLASSIFIER_W], p[BG_CLASSIFIER_B], c->hidden, c->classes, 1);
 }
 
@@ -110,7 +115,10 @@ static bg_status reserve_parameters(bg_model *m, bg_error *err)
         return bg_fail_memory(err, "the gradients", bytes);
     m->block_memory = bg_alloc_zero(m->be->sys, blocks, sizeof *m->block_memory);
     m->bound = bg_alloc_zero(m->be->sys, 4 * blocks + 3, sizeof *m->bound);
-    if (!m->block_memory || !m->bound)
+    const int keys = m->params.keys != BG_NO_TENSOR;
+    m->keys = keys ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->keys) : NULL;
+    m->prefix = keys ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->prefix) : NULL;
+    if (!m->block_memory || !m->bound || (keys && (!m->keys || !m->prefix)))
         return bg_fail_memory(err, "the table of layers", blocks * sizeof *m->block_memory);
     bind(m);
     list_weights(m);
@@ -153,6 +161,8 @@ void bg_model_close(bg_model *m)
     bg_free(sys, m->host_loss_start);
     bg_free(sys, m->act_memory);
     bg_free(sys, m->block_memory);
+    bg_free(sys, m->keys);
+    bg_free(sys, m->prefix);
     bg_free(sys, m->bound);
     bg_params_free(&m->params, sys);
     bg_free(sys, m);

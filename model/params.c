@@ -45,7 +45,10 @@ static uint32_t tensor_count(const bg_config *c)
     uint32_t places = 6 + (c->byte_layers ? 4 : 0) + (c->classes ? 2 : 0);
     if (c->byte_layers && c->byte_hidden != c->hidden)
         places += 2;
-    places += c->byte_layers && c->previous != BG_PREVIOUS_NONE;
+    if (c->byte_layers && c->previous & BG_PREVIOUS_COLUMN)
+        places++;
+    if (c->byte_layers && c->previous & BG_PREVIOUS_KEYS)
+        places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
 }
 
@@ -99,6 +102,19 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     add_place(p, BG_PATCH_LNF_B, PATCH "base.ln_f.bias", 1, H, 0, BG_INIT_ZERO);
 }
 
+/* Their sums stand where a layer's product of its LayerNorm's output would, and begin as large. */
+static void add_keys(bg_params *p, const bg_config *c)
+{
+    static const char *const names[] = { "symbols", "places" };
+    p->keys = p->count;
+    for (uint32_t layer = 0; layer < c->byte_layers; layer++)
+        for (int i = 0; i < 2; i++) {
+            bg_tensor *t = add(p, 2, i ? c->patch_size : BG_VOCAB, 2 * (uint64_t)c->byte_hidden, BG_INIT_NORMAL);
+            snprintf(t->name, sizeof t->name, BYTE "previous_keys.%u.%s", (unsigned)layer, names[i]);
+            t->init_std = INIT_STD * sqrtf((float)c->byte_hidden / 2);
+        }
+}
+
 static void walk_byte_decoder(bg_params *p, const bg_config *c)
 {
     const uint64_t H = c->hidden, Hb = c->byte_hidden;
@@ -106,7 +122,9 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
         add_place(p, BG_FEATURE_W, BYTE "feature.weight", 2, Hb, H, BG_INIT_NORMAL);
         add_place(p, BG_FEATURE_B, BYTE "feature.bias", 1, Hb, 0, BG_INIT_ZERO);
     }
-    if (c->previous != BG_PREVIOUS_NONE)
+    if (c->previous & BG_PREVIOUS_KEYS)
+        add_keys(p, c);
+    if (c->previous & BG_PREVIOUS_COLUMN)
         add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
     add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
     add_place(p, BG_BYTE_WPE, BYTE "base.transformer.wpe.weight", 2, (uint64_t)c->patch_size + 1, Hb, BG_INIT_NORMAL);
@@ -141,7 +159,7 @@ bg_status bg_params_build(bg_params *p, const bg_config *c, const bg_sys *sys, b
     memset(p, 0, sizeof *p);
     for (int i = 0; i < BG_PLACES; i++)
         p->at[i] = BG_NO_TENSOR;
-    p->byte_blocks = BG_NO_TENSOR;
+    p->byte_blocks = p->keys = BG_NO_TENSOR;
     p->tensors = bg_alloc_zero(sys, count, sizeof *p->tensors);
     if (!p->tensors)
         return bg_fail_memory(err, "the table of tensors", (uint64_t)count * sizeof *p->tensors);

@@ -43,6 +43,8 @@ typedef struct bg_params {
     uint32_t count;
     uint32_t at[BG_PLACES];            /* index in tensors, BG_NO_TENSOR when the model has none */
     uint32_t patch_blocks, byte_blocks; /* index of the first block's first tensor */
+    uint32_t keys;          /* of the first byte layer's table of symbols (257,2Hb), then of places (P,2Hb), and so on by
+                               layers; BG_NO_TENSOR without BG_PREVIOUS_KEYS */
     size_t floats;          /* length of the flat buffer, alignment gaps included */
     size_t trained;         /* floats in front that training changes: the reference's unused
                                wte (1,H) lies behind them (PyTorch gives it no gradient, so no decay) */

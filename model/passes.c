@@ -56,6 +56,7 @@ static bg_pass byte_pass(const bg_model *m, size_t first, size_t patches, const 
     p.R = patches * P;
     p.row0 = first * P;
     p.segments = (bg_segments){ .S = (uint32_t)patches, .length = P, .longest = P };
+    p.before = m->keys ? m->prefix : NULL;
     return p;
 }
 
@@ -101,6 +102,9 @@ static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
                    c->patch_size, c->byte_hidden);
     if (m->previous_w) /* a feature's row is its patch's */
         op->add_rows(m->be, m->byte.acts[0].x_in, m->previous_w, m->tokens, m->source + first, n, c->patch_size, c->byte_hidden);
+    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
+        op->token_rows(m->be, (void *)(uintptr_t)m->prefix[layer].kv, m->keys[layer].symbols, m->keys[layer].places, m->tokens, m->source + first, n,
+                       c->patch_size, 2 * c->byte_hidden);
     bg_stack_forward(&m->byte, m->hidden, p);
     op->linear(m->be, m->logits, NULL, m->hidden, &m->head, BG_EPI_FLOAT, p->R, NULL);
 }
@@ -124,6 +128,9 @@ static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     op->linear_back_weight(m->be, &m->head, m->hidden, m->dlogits, p->R);
     op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, NULL, &m->head, p->R);
     bg_stack_backward(&m->byte, m->hidden, p);
+    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
+        op->token_rows_back(m->be, m->keys[layer].dsymbols, m->keys[layer].dplaces, m->prefix[layer].dkv, m->tokens, source, n, c->patch_size,
+                            2 * c->byte_hidden);
     if (m->previous_w)
         op->add_rows_back(m->be, m->previous_dw, m->byte.t.dx, m->tokens, source, n, c->patch_size, c->byte_hidden);
     if (!m->feature.w) {

@@ -81,6 +81,12 @@ static void place_byte_decoder(bg_placer *p, bg_model *m)
         m->chunk_feature = bg_place_act(p, m->be, m->chunk, c->hidden);
         m->chunk_input = bg_place_act(p, m->be, m->chunk, c->byte_hidden);
     }
+    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++) {
+        bg_prefix *before = &m->prefix[layer];
+        before->length = c->patch_size;
+        before->kv = bg_place_act(p, m->be, R, 2 * c->byte_hidden);
+        before->dkv = m->training ? bg_place_act(p, m->be, R, 2 * c->byte_hidden) : NULL;
+    }
     m->hidden = bg_place_act(p, m->be, R, c->byte_hidden);
     m->logits = bg_place_float(p, R, BG_VOCAB);
     if (m->training)

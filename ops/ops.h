@@ -91,6 +91,14 @@ typedef struct bg_segments {
     const uint32_t *start; /* (S+1) or NULL */
 } bg_segments;
 
+/* Keys and values that stand in front of every segment and that all of its rows see: `length` for
+ * each, those of segment s at rows [s*length, (s+1)*length). */
+typedef struct bg_prefix {
+    size_t length;
+    const void *kv; /* act (S*length,2C): keys, then values */
+    void *dkv;      /* likewise, overwritten by attention_back */
+} bg_prefix;
+
 /* LayerNorm's backward pass with all that wants the same rows.  Returns the gradient of the
  * residual product before x as act (R,C): drop's mask applied to dx, in `next`, or dx itself
  * where nothing is to be done; NULL when next is NULL. */
@@ -170,14 +178,18 @@ struct bg_ops {
 
     /* --- attention -------------------------------------------------------- */
     /* qkv act (R,3C) -> out act (R,C), causal in each segment, scale 1/8;
-     * lse float (R,A) dense = log-sum-exp of the scaled scores, NULL when there is no backward. */
-    void (*attention)(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, size_t C, const bg_dropout *drop);
-    void (*attention_back)(bg_backend *be, void *dqkv, const void *dout, const void *out, const void *qkv, const float *lse, const bg_segments *s, size_t C, const bg_dropout *drop);
+     * lse float (R,A) dense = log-sum-exp of the scaled scores, NULL when there is no backward.
+     * before: NULL, or what stands in front of the segments; their columns count from it. */
+    void (*attention)(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop);
+    void (*attention_back)(bg_backend *be, void *dqkv, const void *dout, const void *out, const void *qkv, const float *lse, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop);
     /* Key/value cache of one layer: `slots` sequences of at most `length`. */
     size_t (*cache_bytes)(bg_backend *be, size_t slots, size_t length, size_t C);
     /* Rows are appended at (slot[r], pos[r]) first, then row r attends to
      * positions 0..pos[r] of its slot.  Same bits as attention(). */
     void (*attention_cached)(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C);
+
+    /* The first L positions of slot[i]: keys and values kv act (n*L,2C), rows [i*L, (i+1)*L). */
+    void (*cache_put)(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t L, size_t C);
 
     /* --- inputs ------------------------------------------------------------ */
     /* x float (R,C) = sum_i table[(i*V + tokens[r,i])] + bias + wpe[pos[r]].
@@ -195,6 +207,9 @@ struct bg_ops {
     /* x float (R*P,C): row r*P + i += table[tokens[r',i]], r' = token_row[r] (NULL: r); tokens (.,P).  And back: dtable accumulated. */
     void (*add_rows)(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     void (*add_rows_back)(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    /* y act (R*P,C): row r*P + i = table[tokens[r',i]] + place[i], r' = token_row[r] (NULL: r); place (P,C).  And back. */
+    void (*token_rows)(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    void (*token_rows_back)(bg_backend *be, float *dtable, float *dplace, const void *dy, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     /* y act (R,C) row r = x row idx[r]; and dx row idx[r] = dy row r (others untouched; idx has no duplicates). */
     void (*gather_rows)(bg_backend *be, void *y, const void *x, const uint32_t *idx, size_t R, size_t C);
     void (*scatter_rows)(bg_backend *be, void *dx, const void *dy, const uint32_t *idx, size_t R, size_t C);

@@ -158,16 +158,16 @@ static const void *p_layernorm_back(bg_backend *be, const bg_norm_back *n)
 
 static size_t segment_rows(const bg_segments *s) { return (size_t)s->S * s->longest; }
 
-static void p_attention(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, size_t C, const bg_dropout *drop)
+static void p_attention(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop)
 {
-    TIMED(attention(be, out, lse, qkv, s, C, drop), "attention", segment_rows(s), C, s->longest, causal(s, C));
+    TIMED(attention(be, out, lse, qkv, s, before, C, drop), "attention", segment_rows(s), C, s->longest, causal(s, C));
 }
 
 /* Four products where forward has two; the scores, which are made again, are not counted. */
 static void p_attention_back(bg_backend *be, void *dqkv, const void *dout, const void *out, const void *qkv, const float *lse, const bg_segments *s,
-                             size_t C, const bg_dropout *drop)
+                             const bg_prefix *before, size_t C, const bg_dropout *drop)
 {
-    TIMED(attention_back(be, dqkv, dout, out, qkv, lse, s, C, drop), "attention_back", segment_rows(s), C, s->longest, 2 * causal(s, C));
+    TIMED(attention_back(be, dqkv, dout, out, qkv, lse, s, before, C, drop), "attention_back", segment_rows(s), C, s->longest, 2 * causal(s, C));
 }
 
 static void p_attention_cached(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot,
@@ -220,6 +220,18 @@ static void p_add_rows(bg_backend *be, float *x, const float *table, const uint1
 static void p_add_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
 {
     TIMED(add_rows_back(be, dtable, dx, tokens, token_row, R, P, C), "add_rows_back", R * P, C, 0, 0);
+}
+
+static void p_token_rows(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R,
+                         size_t P, size_t C)
+{
+    TIMED(token_rows(be, y, table, place, tokens, token_row, R, P, C), "token_rows", R * P, C, 0, 0);
+}
+
+static void p_token_rows_back(bg_backend *be, float *dtable, float *dplace, const void *dy, const uint16_t *tokens, const uint32_t *token_row, size_t R,
+                              size_t P, size_t C)
+{
+    TIMED(token_rows_back(be, dtable, dplace, dy, tokens, token_row, R, P, C), "token_rows_back", R * P, C, 0, 0);
 }
 
 static void p_muon_begin(bg_backend *be, float *x, const bg_muon *u) { TIMED(muon_begin(be, x, u), "muon_begin", u->R, u->C, 0, 0); }
@@ -275,7 +287,7 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
-    WRAP(add_rows), WRAP(add_rows_back), WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
+    WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
     WRAP(gather_rows), WRAP(scatter_rows), WRAP(dropout);
     WRAP(cross_entropy), WRAP(segment_sums), WRAP(sum_squares), WRAP(adamw);
 #undef WRAP

@@ -3,22 +3,9 @@
  * never falls back to another level than the one that was asked for. */
 #include "run/machine.h"
 
-#include "data/batch.h"
+#include "model/model.h"
 
 #include <string.h>
-
-static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-/* The widest product of either decoder is its feed-forward layer, 4 widths;
- * the longest causal sequence is a file's patches or a patch's bytes. */
-static bg_limits limits_of(const bg_config *c)
-{
-    uint32_t width = larger(c->hidden, c->byte_hidden);
-    bg_limits l;
-    l.max_width = larger(larger(4 * width, BG_VOCAB), c->classes);
-    l.max_segment = larger(c->patches, c->patch_size + 1);
-    return l;
-}
 
 bg_status bg_machine_open(bg_machine *m, const bg_machine_options *o, const bg_config *c, bg_error *err)
 {
@@ -29,7 +16,7 @@ bg_status bg_machine_open(bg_machine *m, const bg_machine_options *o, const bg_c
     if (!o->isa || !*o->isa)
         isa = bg_cpu_pick(isa, !o->fp32);
     BG_TRY(bg_pool_open(&m->pool, m->sys, o->threads, err));
-    bg_limits limits = limits_of(c);
+    const bg_limits limits = bg_config_limits(c);
     bg_status s = bg_cpu_open(&m->be, m->sys, m->pool, isa, !o->fp32, &limits, err);
     if (s != BG_OK)
         bg_machine_close(m);

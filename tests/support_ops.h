@@ -62,12 +62,12 @@ typedef struct ops_case {
 } ops_case;
 
 extern const ops_case ops_linear, ops_dropout, ops_layernorm, ops_attention; /* support_ops_layers.c */
-extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_add_rows, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
+extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_add_rows, ops_token_rows, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
 
 /* Variants of ops_linear: a bg_epilogue and these. */
 enum { OPS_TRANSPOSED = 4, OPS_LINEAR_DROPPED = 8, OPS_AFTER_GELU = 16, OPS_NO_BIAS = 32, OPS_INT8 = 64 };
-/* Variants of ops_attention; uniform: segments of N rows. */
-enum { OPS_UNIFORM = 1, OPS_ATTENTION_DROPPED = 2 };
+/* Variants of ops_attention; uniform: segments of N rows; with five keys in front of each segment. */
+enum { OPS_UNIFORM = 1, OPS_ATTENTION_DROPPED = 2, OPS_BEFORE = 4, OPS_KEYS_BEFORE = 5 };
 /* Variants of ops_layernorm: the residual's gradient is added and what else is made beside it; with dropout. */
 enum { OPS_WITH_RESIDUAL = 1, OPS_NORM_DROPPED = 2 };
 

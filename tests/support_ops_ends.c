@@ -164,6 +164,39 @@ const ops_case ops_add_rows = {
     .name = "add_rows", .describe = add_describe, .reference = add_reference, .forward = add_forward, .backward = add_backward, .tolerance = 1e-6,
 };
 
+/* --- rows of a symbol and its place ----------------------------------------------------- */
+
+static void token_describe(ops_problem *p)
+{
+    IN(0, "table", OPS_PARAM, .rows = p->V, .columns = p->C);
+    IN(1, "place", OPS_PARAM, .rows = p->P, .columns = p->C);
+    OUT(0, "y", OPS_ACT, .rows = p->R * p->P, .columns = p->C);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void token_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R; r++)
+        for (size_t i = 0; i < p->P; i++)
+            for (size_t c = 0; c < p->C; c++)
+                out[0][(r * p->P + i) * p->C + c] = in[0][p->tokens[(p->variant ? r : p->row[r]) * p->P + i] * p->C + c] + in[1][i * p->C + c];
+}
+
+static void token_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->token_rows(be, b->out[0], b->in[0], b->in[1], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+}
+
+static void token_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->token_rows_back(be, b->din[0], b->din[1], b->dout[0], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+}
+
+const ops_case ops_token_rows = {
+    .name = "token_rows", .describe = token_describe, .reference = token_reference, .forward = token_forward, .backward = token_backward, .tolerance = 1e-6,
+};
+
 /* --- gather and scatter --------------------------------------------------------------- */
 
 /* With a permutation scatter is gather's backward and leaves no row untouched. */

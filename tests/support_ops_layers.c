@@ -301,18 +301,30 @@ static void attention_describe(ops_problem *p)
     IN(0, "qkv", OPS_ACT, .rows = p->R, .columns = 3 * p->C);
     OUT(0, "out", OPS_ACT, .rows = p->R, .columns = p->C);
     OUT(1, "lse", OPS_DENSE, .rows = p->R, .columns = p->C / 64, .no_grad = 1);
-    p->ins = 1;
+    IN(1, "kv", OPS_ACT, .rows = p->segments.S * OPS_KEYS_BEFORE, .columns = 2 * p->C);
+    p->ins = p->variant & OPS_BEFORE ? 2 : 1;
     p->outs = 2;
 }
 
-/* Row `at` of a segment that starts at row `first`. */
-static void attend_reference(const ops_problem *p, const double *qkv, double *const *out, size_t first, size_t at, size_t head)
+static size_t keys_before(const ops_problem *p) { return p->variant & OPS_BEFORE ? OPS_KEYS_BEFORE : 0; }
+
+/* Key (which = 0) or value (1) number j of a segment, those in front of it counted first. */
+static const double *key_of(const ops_problem *p, double *const *in, size_t segment, size_t first, size_t j, int which, size_t head)
 {
-    size_t W = 3 * p->C, A = p->C / 64, row = first + at;
-    const double *q = qkv + row * W + head * 64;
+    const size_t before = keys_before(p);
+    if (j < before)
+        return in[1] + (segment * before + j) * 2 * p->C + which * p->C + head * 64;
+    return in[0] + (first + j - before) * 3 * p->C + (1 + which) * p->C + head * 64;
+}
+
+/* Row `row` of a segment that starts at row `first`. */
+static void attend_reference(const ops_problem *p, double *const *in, double *const *out, size_t segment, size_t first, size_t row, size_t head)
+{
+    size_t A = p->C / 64, at = keys_before(p) + row - first;
+    const double *q = in[0] + row * 3 * p->C + head * 64;
     double *score = malloc((at + 1) * sizeof *score), *o = out[0] + row * p->C + head * 64, max = -1e300, sum = 0;
     for (size_t j = 0; j <= at; j++) {
-        const double *k = qkv + (first + j) * W + p->C + head * 64;
+        const double *k = key_of(p, in, segment, first, j, 0, head);
         score[j] = 0;
         for (size_t d = 0; d < 64; d++)
             score[j] += q[d] * k[d] / 8;
@@ -323,7 +335,7 @@ static void attend_reference(const ops_problem *p, const double *qkv, double *co
     out[1][row * A + head] = max + log(sum);
     memset(o, 0, 64 * sizeof *o);
     for (size_t j = 0; j <= at; j++) {
-        const double *v = qkv + (first + j) * W + 2 * p->C + head * 64;
+        const double *v = key_of(p, in, segment, first, j, 1, head);
         double share = exp(score[j] - max) / sum * keep(p, row, head, j);
         for (size_t d = 0; d < 64; d++)
             o[d] += share * v[d];
@@ -336,20 +348,22 @@ static void attention_reference(const ops_problem *p, double *const *in, double 
     const bg_segments *s = &p->segments;
     for (size_t i = 0; i < s->S; i++) {
         size_t first = s->start ? s->start[i] : i * s->length, length = s->start ? s->start[i + 1] - first : s->length;
-        for (size_t at = 0; at < length; at++)
+        for (size_t row = first; row < first + length; row++)
             for (size_t head = 0; head < p->C / 64; head++)
-                attend_reference(p, in[0], out, first, at, head);
+                attend_reference(p, in, out, i, first, row, head);
     }
 }
 
 static void attention_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    be->ops->attention(be, b->out[0], b->out[1], b->in[0], &p->segments, p->C, p->drop);
+    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1] };
+    be->ops->attention(be, b->out[0], b->out[1], b->in[0], &p->segments, p->variant & OPS_BEFORE ? &before : NULL, p->C, p->drop);
 }
 
 static void attention_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    be->ops->attention_back(be, b->din[0], b->dout[0], b->out[0], b->in[0], b->out[1], &p->segments, p->C, p->drop);
+    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1], .dkv = b->din[1] };
+    be->ops->attention_back(be, b->din[0], b->dout[0], b->out[0], b->in[0], b->out[1], &p->segments, p->variant & OPS_BEFORE ? &before : NULL, p->C, p->drop);
 }
 
 const ops_case ops_attention = {

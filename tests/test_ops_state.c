@@ -54,7 +54,7 @@ static void cache_open(cache_test *t, bg_backend *be)
     t->cached = fresh(be, rows * bg_stride(be->act_size, CACHE_C) * be->act_size);
     t->cache = fresh(be, be->ops->cache_bytes(be, CACHE_SLOTS, CACHE_LENGTH, CACHE_C));
     be->ops->to_act(be, t->qkv, host, rows, 3 * CACHE_C);
-    be->ops->attention(be, t->out, NULL, t->qkv, &s, CACHE_C, NULL);
+    be->ops->attention(be, t->out, NULL, t->qkv, &s, NULL, CACHE_C, NULL);
     be->ops->from_act(be, t->want, t->out, rows, CACHE_C);
     free(host);
 }

@@ -24,8 +24,17 @@ typedef struct attention_work {
     float *lse;                     /* (R,A) */
     const bg_segments *s;
     const bg_dropout *drop;
+    const act *kv;                  /* (S*before,2C) in front of the segments */
+    act *dkv;
+    size_t before, kv_row;          /* before: how many of each, 0 without */
     size_t C, heads, qkv_row, out_row, bundle; /* bundle: segments of a task, 0 = one (segment, head) */
 } attention_work;
+
+/* A head of a segment. */
+typedef struct head_rows {
+    size_t segment, first, length, head; /* rows [first, first + length) */
+    size_t before; /* keys in front of them */
+} head_rows;
 
 AI void segment_at(const bg_segments *s, size_t i, size_t *first, size_t *length)
 {
@@ -39,7 +48,33 @@ AI size_t transposed_floats(size_t longest) { return panel_columns(longest) * BG
 
 AI size_t attention_scratch(size_t longest)
 {
-    return transposed_floats(longest) + TILE_MR * (score_row(longest) + DROP_COLUMNS + BG_HEAD) + 3 * head_spare(longest);
+    return transposed_floats(longest) + TILE_MR * (score_row(longest) + DROP_COLUMNS + BG_HEAD) + head_spare(longest) + 2 * longest * BG_HEAD;
+}
+
+/* 64 columns of n rows of activations, widened into rows of 64 floats; and back. */
+AI void widen_head(float *y, const act *x, size_t x_row, size_t n)
+{
+    for (size_t r = 0; r < n; r++)
+        UNROLL for (int d = 0; d < BG_HEAD; d += VW)
+            vstore(y + r * BG_HEAD + d, aload(x + r * x_row + d));
+}
+
+AI void narrow_head(act *y, size_t y_row, const float *x, size_t n)
+{
+    for (size_t r = 0; r < n; r++)
+        UNROLL for (int d = 0; d < BG_HEAD; d += VW)
+            astore(y + r * y_row + d, vload(x + r * BG_HEAD + d));
+}
+
+/* Keys (which = 0) or values (1) of a head as floats: those in front of the segment, then its own. */
+AI float_rows keys_of(const attention_work *w, const head_rows *h, int which, float *spare)
+{
+    const act *own = w->qkv + h->first * w->qkv_row + (1 + which) * w->C + h->head * BG_HEAD;
+    if (h->before == 0)
+        return head_floats(own, w->qkv_row, h->length, spare);
+    widen_head(spare, w->kv + h->segment * h->before * w->kv_row + which * w->C + h->head * BG_HEAD, w->kv_row, h->before);
+    widen_head(spare + h->before * BG_HEAD, own, w->qkv_row, h->length);
+    return (float_rows){ spare, BG_HEAD };
 }
 
 /* (n,64) rows as panels of the transpose, in whole vectors: columns beyond n are zeros. */
@@ -175,54 +210,61 @@ static void attend(const query_block *b, float *scores, size_t row, float *mixed
             astore(b->out + r * b->out_row + d, vload(mixed + r * BG_HEAD + d) * inverse[r]);
 }
 
-static void attention_head(const attention_work *w, size_t first, size_t length, size_t head, float *scratch)
+static void attention_head(const attention_work *w, const head_rows *h, float *scratch)
 {
-    const act *qkv = w->qkv + first * w->qkv_row + head * BG_HEAD;
-    float *keys = scratch, *mixed = keys + transposed_floats(length), *scores = mixed + TILE_MR * BG_HEAD;
-    float *spare = scores + TILE_MR * (score_row(length) + DROP_COLUMNS);
-    const float_rows q = head_floats(qkv, w->qkv_row, length, spare);
-    const float_rows k = head_floats(qkv + w->C, w->qkv_row, length, spare + head_spare(length));
-    const float_rows v = head_floats(qkv + 2 * w->C, w->qkv_row, length, spare + 2 * head_spare(length));
-    pack_heads(keys, k.p, k.row, length);
+    const size_t all = h->before + h->length, length = h->length;
+    float *keys = scratch, *mixed = keys + transposed_floats(all), *scores = mixed + TILE_MR * BG_HEAD;
+    float *spare = scores + TILE_MR * (score_row(all) + DROP_COLUMNS);
+    const float_rows k = keys_of(w, h, 0, spare), v = keys_of(w, h, 1, spare + all * BG_HEAD);
+    const float_rows q = head_floats(w->qkv + h->first * w->qkv_row + h->head * BG_HEAD, w->qkv_row, length, spare + 2 * all * BG_HEAD);
+    pack_heads(keys, k.p, k.row, all);
     query_block b = {
         .keys = packed_panels(keys), .values = plain_panels(v.p, v.row),
-        .q_row = q.row, .out_row = w->out_row, .lse_row = w->heads, .drop = w->drop, .head = (uint32_t)head,
+        .q_row = q.row, .out_row = w->out_row, .lse_row = w->heads, .drop = w->drop, .head = (uint32_t)h->head,
     };
     for (size_t r = 0; r < length; r += b.mr) {
-        b.at = r;
+        b.at = h->before + r;
         b.mr = tile_rows(length - r);
         b.q = q.p + r * q.row;
-        b.out = w->out + (first + r) * w->out_row + head * BG_HEAD;
-        b.lse = w->lse ? w->lse + (first + r) * w->heads + head : NULL;
-        b.drop_row = first + r;
-        attend(&b, scores, score_row(length), mixed);
+        b.out = w->out + (h->first + r) * w->out_row + h->head * BG_HEAD;
+        b.lse = w->lse ? w->lse + (h->first + r) * w->heads + h->head : NULL;
+        b.drop_row = h->first + r;
+        attend(&b, scores, score_row(all), mixed);
     }
 }
 
 /* Run `fn` for every (segment, head) of a task. */
-typedef void head_fn(const attention_work *w, size_t first, size_t length, size_t head, float *scratch);
+typedef void head_fn(const attention_work *w, const head_rows *h, float *scratch);
 
 AI void each_head(const attention_work *w, size_t task, unsigned thread, head_fn *fn)
 {
     float *scratch = scratch_of(w->be, thread);
-    size_t first, length;
+    head_rows h = { .before = w->before };
     if (w->bundle == 0) {
-        segment_at(w->s, task / w->heads, &first, &length);
-        fn(w, first, length, task % w->heads, scratch);
+        h.segment = task / w->heads;
+        h.head = task % w->heads;
+        segment_at(w->s, h.segment, &h.first, &h.length);
+        fn(w, &h, scratch);
         return;
     }
     size_t begin = task * w->bundle, end = task_end(begin, w->bundle, w->s->S);
-    for (size_t i = begin; i < end; i++) {
-        segment_at(w->s, i, &first, &length);
-        for (size_t head = 0; head < w->heads; head++)
-            fn(w, first, length, head, scratch);
+    for (h.segment = begin; h.segment < end; h.segment++) {
+        segment_at(w->s, h.segment, &h.first, &h.length);
+        for (h.head = 0; h.head < w->heads; h.head++)
+            fn(w, &h, scratch);
     }
 }
 
-static void run_attention(attention_work *w, bg_task *task)
+static void run_attention(attention_work *w, const bg_prefix *before, bg_task *task)
 {
     size_t longest = w->s->start ? w->s->longest : w->s->length;
-    assert(longest <= ((bg_cpu *)w->be)->limits.max_segment);
+    if (before) {
+        w->before = before->length;
+        w->kv = before->kv;
+        w->dkv = before->dkv;
+        w->kv_row = act_stride(2 * w->C);
+    }
+    assert(w->before + longest <= ((bg_cpu *)w->be)->limits.max_segment);
     w->bundle = longest <= SHORT_SEGMENT ? BUNDLE_ROWS / (longest ? longest : 1) : 0;
     w->heads = w->C / BG_HEAD;
     w->qkv_row = act_stride(3 * w->C);
@@ -232,8 +274,8 @@ static void run_attention(attention_work *w, bg_task *task)
 
 static void attention_task(void *arg, size_t task, unsigned thread) { each_head(arg, task, thread, attention_head); }
 
-static void attention(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, size_t C, const bg_dropout *drop)
+static void attention(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop)
 {
     attention_work w = { .be = be, .qkv = qkv, .out = out, .lse = lse, .s = s, .C = C, .drop = bg_drop_on(drop) ? drop : NULL };
-    run_attention(&w, attention_task);
+    run_attention(&w, before, attention_task);
 }

@@ -138,3 +138,61 @@ static void add_rows_back(bg_backend *be, float *dtable, const float *dx, const 
     byte_work w = { .dwte = dtable, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
     bg_pool_run(be->pool, add_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }
+
+/* --- rows of activations made of a symbol and its place --------------------------------------- */
+
+static void token_rows_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        act *y = w->dfeature + r * w->P * w->feature_row;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, y += w->feature_row)
+            for (size_t c = 0; c < w->C; c += VW)
+                astore(y + c, row_vector(w->wte + tokens[i] * w->C, c, w->C) + row_vector(w->wpe + i * w->C, c, w->C));
+    }
+}
+
+static void token_rows(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = {
+        .dfeature = y, .wte = table, .wpe = place, .tokens = tokens, .token_row = token_row,
+        .R = R, .P = P, .C = C, .feature_row = act_stride(C), .per_task = 1 + 128 / P,
+    };
+    bg_pool_run(be->pool, token_rows_task, &w, count_tasks(R, w.per_task));
+}
+
+/* Rows of activations are padded to whole vectors: what lies beyond C is not added. */
+AI void add_act_columns(float *y, const act *x, size_t n)
+{
+    float v[VW];
+    size_t i = 0;
+    for (; i + VW <= n; i += VW)
+        vstore(y + i, vload(y + i) + aload(x + i));
+    if (i == n)
+        return;
+    vstore(v, aload(x + i));
+    for (size_t k = 0; i + k < n; k++)
+        y[i + k] += v[k];
+}
+
+static void token_rows_back_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++) {
+        const act *dy = w->feature + r * w->P * w->feature_row + c;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, dy += w->feature_row) {
+            add_act_columns(w->dwte + tokens[i] * w->C + c, dy, n);
+            add_act_columns(w->dwpe + i * w->C + c, dy, n);
+        }
+    }
+}
+
+static void token_rows_back(bg_backend *be, float *dtable, float *dplace, const void *dy, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = { .feature = dy, .dwte = dtable, .dwpe = dplace, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .feature_row = act_stride(C) };
+    bg_pool_run(be->pool, token_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+}

@@ -10,7 +10,7 @@ typedef struct cache_work {
     act *out;
     act *cache;
     const uint32_t *slot, *pos;
-    size_t R, C, length, qkv_row, out_row, per_task; /* per_task: heads */
+    size_t R, C, length, qkv_row, out_row, per_task; /* per_task: heads, or what is put of each slot */
 } cache_work;
 
 /* Columns of a panel of keys: whole vectors. */
@@ -33,16 +33,22 @@ AI act *cache_keys(const cache_work *w, size_t r, size_t head)
     return w->cache + (w->slot[r] * (w->C / BG_HEAD) + head) * cache_head_acts(w->length);
 }
 
-static void cache_append(const cache_work *w, size_t r, size_t head)
+/* One key and its value, at position `at` of row r's slot. */
+static void cache_write(const cache_work *w, size_t r, size_t head, size_t at, const act *k, const act *v)
 {
-    const act *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD, *v = k + w->C;
     act *keys = cache_keys(w, r, head), *values = keys + cache_key_acts(w->length);
-    const size_t at = w->pos[r], width = cache_width(w->length);
+    const size_t width = cache_width(w->length);
     assert(at < w->length);
     act *column = keys + at / width * width * BG_HEAD + at % width;
     for (size_t d = 0; d < BG_HEAD; d++)
         column[d * width] = k[d];
     memcpy(values + at * BG_HEAD, v, BG_HEAD * sizeof(act));
+}
+
+static void cache_append(const cache_work *w, size_t r, size_t head)
+{
+    const act *k = w->qkv + r * w->qkv_row + w->C + head * BG_HEAD;
+    cache_write(w, r, head, w->pos[r], k, k + w->C);
 }
 
 /* Rows from r on that follow each other in one slot make one block of queries. */
@@ -104,4 +110,20 @@ static void attention_cached(bg_backend *be, void *out, const void *qkv, void *c
         .per_task = heads_per_task(pos, R),
     };
     bg_pool_run(be->pool, cache_task, &w, count_tasks(C / BG_HEAD, w.per_task));
+}
+
+static void cache_put_task(void *arg, size_t head, unsigned thread)
+{
+    const cache_work *w = arg;
+    for (size_t r = 0; r < w->R; r++)
+        for (size_t at = 0; at < w->per_task; at++) {
+            const act *k = w->qkv + (r * w->per_task + at) * w->qkv_row + head * BG_HEAD;
+            cache_write(w, r, head, at, k, k + w->C);
+        }
+}
+
+static void cache_put(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t L, size_t C)
+{
+    cache_work w = { .be = be, .qkv = kv, .cache = cache, .slot = slot, .R = n, .C = C, .length = length, .qkv_row = act_stride(2 * C), .per_task = L };
+    bg_pool_run(be->pool, cache_put_task, &w, C / BG_HEAD);
 }
