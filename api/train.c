@@ -1,6 +1,7 @@
 /* bgpt_train_run: the public description of a run as the library's own. */
 #include "api/api.h"
 
+#include "run/named_recipes.h"
 #include "run/train.h"
 
 /* What the callbacks of a run need. */
@@ -45,6 +46,35 @@ static bg_settings settings_of(const bgpt_train *t)
         .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
     };
 }
+
+bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
+{
+    bg_error e;
+    const bg_named_recipe *r = bg_named_recipe_find(name, &e);
+    if (!r)
+        return bg_api_return(err, e.code, &e);
+    const bg_settings *s = &r->settings;
+    t->config.previous = s->config.previous;
+    t->batch = s->batch;
+    t->lr = s->lr;
+    t->min_lr = s->min_lr;
+    t->warmup = s->warmup;
+    t->schedule = (bgpt_schedule)s->schedule;
+    t->cooldown = s->cooldown;
+    t->clip = s->clip;
+    t->weight_decay = s->weight_decay;
+    t->beta1 = s->beta1;
+    t->beta2 = s->beta2;
+    t->eps = s->eps;
+    t->optimizer = (bgpt_optimizer)s->optimizer;
+    t->momentum = s->momentum;
+    t->rest_lr = s->rest_lr;
+    t->dropout = s->dropout;
+    return bg_api_return(err, BG_OK, &e);
+}
+
+const char *bgpt_recipe_name(size_t i) { return bg_named_recipe_at(i) ? bg_named_recipe_at(i)->name : NULL; }
+const char *bgpt_recipe_about(size_t i) { return bg_named_recipe_at(i) ? bg_named_recipe_at(i)->about : NULL; }
 
 bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_error *err)
 {

@@ -12,7 +12,7 @@
 
 typedef struct train_arguments {
     common common;
-    const char *run, *pairs, *init, *licence;
+    const char *run, *pairs, *init, *licence, *recipe;
     text_list validation, meta;
     bool classify, resume, force;
     int loss, schedule, optimizer;
@@ -31,11 +31,11 @@ static const option train_options[] = {
       "learn labels: of a file name, what stands before the first _, and the extension (Business_1.txt is Business.txt)" },
     { "val", 0, OPTION_LIST, AT(validation), 0, 0, NULL, "DATA", "held-out files, never trained on; may be given several times" },
     { "val-limit", 0, OPTION_COUNT, AT(validation_limit), 0, 4e9, "0", "N", "evaluate N held-out files at most; 0: all" },
-    { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt" },
+    { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt; of a program, only its states" },
     { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
     HEADING("Model"),
     SHAPE_ROWS(train_arguments),
-    { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, "0", "X", "share of activations left out in training" },
+    { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, NULL, "X", "share of activations left out in training (plain: 0)" },
     { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model" },
     { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
     { "meta", 0, OPTION_LIST, AT(meta), 0, 0, NULL, "KEY=VALUE", "a fact to store in the model; may be given several times" },
@@ -45,20 +45,21 @@ static const option train_options[] = {
     { "time", 0, OPTION_DURATION, AT(time), 1e-3, 1e10, NULL, "TIME",
       "as 90m, 2h30m or 45s; given alone, the cosine follows the clock, beside --steps or --epochs it follows the steps" },
     HEADING("Optimiser"),
-    { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, "8", "N", "files side by side" },
-    { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, "1", "N", "batches of a step" },
-    { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, "3e-4", "X", "learning rate" },
-    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, "0", "SHARE", "the rate ends at this share of the learning rate" },
-    { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, "0.05", "X", "steps, or below 1 a share of the run, in which the rate rises" },
-    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, "cosine", "cosine|constant|stable", "the rate after the warm-up; stable: constant, and falling at the end" },
-    { "cooldown", 0, OPTION_REAL, AT(cooldown), 0, 1e15, "0.3", "X", "with --schedule stable: steps, or below 1 a share of the run, in which the rate falls" },
-    { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, "1", "X", "largest norm of the gradient; 0: any" },
-    { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, "0.01", "X", "AdamW's weight decay" },
-    { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, "0.9", "X", "AdamW's first memory" },
-    { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, "0.999", "X", "AdamW's second memory" },
-    { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, "adamw", "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest" },
-    { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, "0.95", "X", "Muon's memory" },
-    { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, "1", "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr" },
+    { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, "plain", "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout and --previous overrule them" },
+    { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (plain: 8)" },
+    { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, NULL, "N", "batches of a step (plain: 1)" },
+    { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, NULL, "X", "learning rate (plain: 3e-4)" },
+    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, NULL, "SHARE", "the rate ends at this share of the learning rate (plain: 0)" },
+    { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, NULL, "X", "steps, or below 1 a share of the run, in which the rate rises (plain: 0.05)" },
+    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, NULL, "cosine|constant|stable", "the rate after the warm-up; stable: constant, and falling at the end (plain: cosine)" },
+    { "cooldown", 0, OPTION_REAL, AT(cooldown), 0, 1e15, NULL, "X", "with --schedule stable: steps, or below 1 a share of the run, in which the rate falls (plain: 0.3)" },
+    { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, NULL, "X", "largest norm of the gradient; 0: any (plain: 1)" },
+    { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, NULL, "X", "weight decay (plain: 0.01)" },
+    { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, NULL, "X", "AdamW's first memory (plain: 0.9)" },
+    { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, NULL, "X", "AdamW's second memory (plain: 0.999)" },
+    { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, NULL, "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest (plain: adamw)" },
+    { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, NULL, "X", "Muon's memory (plain: 0.95)" },
+    { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr (plain: 1)" },
     HEADING("Run"),
     { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },
     { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run from its last checkpoint, with the data and settings it was started with; exact (the same bits) for runs "
@@ -83,8 +84,8 @@ static int check_arguments(const train_arguments *a)
         return usage_error("--resume continues a run, -f replaces it: only one can be meant");
     if (a->classify && a->pairs != NULL)
         return usage_error("--classify and --pairs cannot be given together");
-    if (a->loss == 1 && a->pairs == NULL && !a->resume)
-        return usage_error("--loss target is about pairs: --pairs is missing");
+    if (a->loss == 1 && a->pairs == NULL && !a->resume && strncmp(a->common.operands[0], "cpu:", 4) != 0)
+        return usage_error("--loss target is about pairs and programs: --pairs is missing");
     if (a->init != NULL && shape_given(&a->shape))
         return usage_error("--init takes the shape from its model: no other can be given beside it");
     return shape_check(&a->shape);
@@ -92,36 +93,57 @@ static int check_arguments(const train_arguments *a)
 
 /* --- from typed options to the library's struct ------------------------------------- */
 
-/* A resumed run keeps its own settings: what was not typed stays zero, which
+/* What was typed overrules the recipe.  A resumed run keeps its own settings: what was not typed stays zero, which
  * the library takes for "as before". */
-static bool kept(const train_arguments *a, size_t target)
-{
-    return a->resume && !option_given(&a->common, target);
-}
-
-#define SETTING(member) (kept(a, AT(member)) ? 0 : a->member)
+#define TYPED(field, member)                          \
+    do {                                              \
+        if (GIVEN(a, member))                         \
+            t->field = (__typeof__(t->field))a->member; \
+    } while (0)
 /* Settings whose typed zero means off, which the library writes as -1. */
-#define SETTING_OR_OFF(member) (kept(a, AT(member)) ? 0 : a->member == 0 ? -1 : a->member)
+#define TYPED_OR_OFF(field)                                \
+    do {                                                   \
+        if (GIVEN(a, field))                               \
+            t->field = a->field == 0 ? -1 : a->field;      \
+    } while (0)
+
+static void overrule(const train_arguments *a, bgpt_train *t)
+{
+    TYPED(batch, batch);
+    TYPED(accumulate, accumulate);
+    TYPED(lr, lr);
+    TYPED(min_lr, min_lr);
+    TYPED(schedule, schedule);
+    TYPED(optimizer, optimizer);
+    TYPED(rest_lr, rest_lr);
+    TYPED(beta1, beta1);
+    TYPED(beta2, beta2);
+    TYPED(dropout, dropout);
+    TYPED_OR_OFF(cooldown);
+    TYPED_OR_OFF(momentum);
+    TYPED_OR_OFF(warmup);
+    TYPED_OR_OFF(clip);
+    TYPED_OR_OFF(weight_decay);
+}
 
 static int fill(const train_arguments *a, bgpt_train *t)
 {
+    bgpt_error error = { 0 };
     *t = (bgpt_train){
         .data = { a->common.operands, a->common.operand_count, a->pairs },
         .validation = { a->validation.items, a->validation.count, a->pairs },
         .out = a->run, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
         .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
-        .batch = (uint32_t)SETTING(batch), .accumulate = (uint32_t)SETTING(accumulate),
-        .lr = SETTING(lr), .min_lr = a->min_lr, .schedule = (bgpt_schedule)a->schedule,
-        .cooldown = SETTING_OR_OFF(cooldown), .optimizer = (bgpt_optimizer)a->optimizer, .momentum = SETTING_OR_OFF(momentum), .rest_lr = SETTING(rest_lr),
-        .warmup = SETTING_OR_OFF(warmup), .clip = SETTING_OR_OFF(clip), .weight_decay = SETTING_OR_OFF(weight_decay),
-        .beta1 = SETTING(beta1), .beta2 = SETTING(beta2), .dropout = a->dropout,
         .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .seed = a->common.seed,
         .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
         .save_every = a->save_every == 0 ? -1 : a->save_every,
         .keep = (uint32_t)a->keep, .val_limit = (uint32_t)a->validation_limit,
         .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
-    return shape_fill(&a->shape, &t->config);
+    if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(a->recipe, t, &error) != BGPT_OK)
+        return fail_with(&error);
+    overrule(a, t);
+    return shape_fill(&a->shape, GIVEN(a, shape.previous), &t->config);
 }
 
 /* key, value, key, value, ..., NULL.  The texts after "=" are the typed ones;
@@ -175,13 +197,24 @@ static int train(const train_arguments *a, bgpt_train *t)
     return code;
 }
 
+/* Is it --recipe list?  Then the recipes have been printed. */
+static bool recipes_listed(const train_arguments *a)
+{
+    const char *name;
+    if (a->recipe == NULL || strcmp(a->recipe, "list") != 0)
+        return false;
+    for (size_t i = 0; (name = bgpt_recipe_name(i)) != NULL; i++)
+        out("%-10s  %s\n", name, bgpt_recipe_about(i));
+    return true;
+}
+
 static int run_train(void *arguments)
 {
     const train_arguments *a = arguments;
     const char **metadata = NULL;
     char **keys = NULL;
     bgpt_train t;
-    if (shape_listed(&a->shape))
+    if (shape_listed(&a->shape) || recipes_listed(a))
         return 0;
     int code = check_arguments(a);
     if (code == 0)

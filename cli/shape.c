@@ -28,7 +28,7 @@ int shape_check(const shape_arguments *a)
     return 0;
 }
 
-int shape_fill(const shape_arguments *a, bgpt_config *c)
+int shape_fill(const shape_arguments *a, bool previous_given, bgpt_config *c)
 {
     const struct { uint64_t from; uint32_t *to; } rows[] = {
         { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
@@ -37,7 +37,8 @@ int shape_fill(const shape_arguments *a, bgpt_config *c)
     bgpt_error error = { 0 };
     if (a->size != NULL && bgpt_size(a->size, c, &error) != BGPT_OK)
         return fail_with(&error);
-    c->previous = (uint32_t)a->previous;
+    if (previous_given)
+        c->previous = (uint32_t)a->previous;
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -7,7 +7,7 @@
 /* A member `shape` of the command's arguments; 0 and NULL: not given. */
 typedef struct shape_arguments {
     const char *size;
-    int previous; /* 1: column */
+    int previous; /* as the library counts them */
     uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
 } shape_arguments;
 
@@ -20,8 +20,9 @@ typedef struct shape_arguments {
     { "byte-hidden", 0, OPTION_COUNT, SHAPE_AT(type, byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" }, \
     { "patches", 0, OPTION_COUNT, SHAPE_AT(type, patches), 3, 65536, NULL, "N", "context in patches" }, \
     { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }, \
-    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, "none", "none|column", \
-      "column: predicting a byte, the model sees the one at the same place of the patch before; the published code has no such models" }
+    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, "none|column|keys|column+keys", \
+      "what of the patch before the byte decoder sees beside the feature: column: at each place the byte at the same place; keys: all its bytes, by " \
+      "attention; the published code has no such models" }
 
 /* Was any of them typed? */
 bool shape_given(const shape_arguments *a);
@@ -30,6 +31,6 @@ bool shape_listed(const shape_arguments *a);
 /* 0, or the exit code after a sentence: widths that no model can have. */
 int shape_check(const shape_arguments *a);
 /* The named size with the single numbers over it; what was not given stays as it is.  0 or the exit code. */
-int shape_fill(const shape_arguments *a, bgpt_config *c);
+int shape_fill(const shape_arguments *a, bool previous_given, bgpt_config *c);
 
 #endif

@@ -118,7 +118,9 @@ typedef struct bgpt_model bgpt_model;
 
 typedef struct bgpt_config {
     uint32_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, classes;
-    uint32_t previous; /* 1: the byte decoder sees at each position the byte one patch earlier (the reference has no such models) */
+    /* What the byte decoder sees of the patch before, beside the feature (the reference has no such models): 1: at each
+     * position the byte one patch earlier; 2: all its bytes, by attention; 3: both. */
+    uint32_t previous;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with
@@ -207,6 +209,13 @@ typedef struct bgpt_train {
     void (*notice)(void *ctx, const char *sentence);
     void *ctx;
 } bgpt_train;
+
+/* Named recipes: optimiser, rates, schedule, batch, dropout and kind of model that belong together.  Overwrites these
+ * fields of *t, zero (the default) where the recipe says nothing; what is to differ is set afterwards.  The list by index
+ * is NULL-terminated. */
+BGPT_API bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err);
+BGPT_API const char *bgpt_recipe_name(size_t i);
+BGPT_API const char *bgpt_recipe_about(size_t i);
 
 /* Train until the end, an interruption, or divergence (BGPT_ERR_FAILED: the
  * sentence names the step; the last good checkpoint stays).  *t is only read. */

@@ -59,6 +59,7 @@ static bg_status assemble_one(bg_trainer *r, uint64_t index, step_facts *f, bg_e
 static bg_status assemble(bg_trainer *r, step_facts *f, bg_error *err)
 {
     const uint32_t n = settings(r)->accumulate;
+    bg_dataset_progress(&r->data, r->total ? (double)r->state.step / (double)r->total : time_share(r));
     for (uint32_t j = 0; j < n; j++)
         BG_TRY(assemble_one(r, r->state.step * n + j, f, err));
     return BG_OK;

@@ -74,7 +74,7 @@ static void prepare_muon(run_setup *r, const char *out)
     run_prepare_long(r, folder, out);
     r->train.optimizer = BGPT_MUON;
     r->train.schedule = BGPT_STABLE;
-    r->train.config.previous = 1;
+    r->train.config.previous = 3;
 }
 
 static void test_interrupted_muon(void **state)

@@ -37,7 +37,9 @@ says "nothing left to train"
 
 expect 0 train "$data" --steps 1 --out quick -v
 says "batch = 2"
-says "lr = 0.0003"
+says "lr = (not given)"
+expect 0 cat quick/config.json
+prints '"lr": 0.0003'
 expect 0 train "$data" --steps 2 --out quick -q -f --format=json
 json run model step loss seconds
 silent
@@ -111,4 +113,41 @@ prints "p1.abc -> "
 expect 0 "$BGPT" convert -q -m both/model.safetensors pairs converted --to mid
 exists converted/p1.mid
 refuse 3 "pairs" train pairs --pairs wav:bmp --steps 1 --out none -q
+
+# Programs made on the fly.
+expect 0 train cpu:1::1-2,1-4 --loss target --val cpu:1:3:1-4 --steps 4 --patches 160 --out programs --previous column+keys
+says "held-out"
+expect 0 "$BGPT" eval -q --format=json -m programs/model.safetensors cpu:1:2:1-3
+prints '"file": "cpu:1:2:1-3, program 1"'
+expect 0 "$BGPT" info programs/model.safetensors
+prints "bin"
+refuse 2 "cpu:1 has no end" train cpu:1 --epochs 2 --out none -q
+refuse 2 "cpu:1 has no end" train cpu:1 --out none -q
+refuse 2 "MIN-MAX" train cpu:1::5 --steps 1 --out none -q
+refuse 2 "cannot be mixed" train cpu:1 "$data" --steps 1 --out none -q
+refuse 2 "neither pairs nor labels" train cpu:1 --classify --steps 1 --out none -q
+refuse 2 "cpu:1:1000" train cpu:1 --val cpu:1 --steps 1 --out none -q
+expect 2 "$BGPT" eval -q -m programs/model.safetensors cpu:1
+says "cpu:1:1000"
+
+# A context shorter than two patches of bytes.
+expect 0 train "$data" --previous keys --patches 8 --steps 2 --out narrow -q
+expect 0 "$BGPT" eval -q -m narrow/model.safetensors "$data"
+expect 0 "$BGPT" generate -q -m narrow/model.safetensors --ext abc --max-bytes 100 -o -
+
+# Recipes: what is typed overrules them, and a resumed run keeps its own.
+expect 0 "$BGPT" train --recipe list
+prints "reference"
+refuse 2 "the recipes are" train "$data" --recipe none --steps 1 --out none -q
+expect 0 train "$data" --steps 2 --recipe reference --lr 5e-4 --out recipe -q
+expect 0 cat recipe/config.json
+prints '"clip": 0,'
+prints '"lr": 0.0005'
+prints '"schedule": "constant"'
+prints '"batch": 2' # of $shape
+expect 0 "$BGPT" train --resume --recipe fast --out recipe
+says "other wishes are not heard"
+refuse 2 "the recipes are" train "$data" --resume --recipe none --out recipe -q
+expect 0 cat recipe/config.json
+prints '"schedule": "constant"'
 no_leftovers "$WORK"
