@@ -6,7 +6,7 @@
 
 bool shape_given(const shape_arguments *a)
 {
-    return a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size || a->previous;
+    return a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patches || a->patch_size || a->previous || a->grams;
 }
 
 bool shape_listed(const shape_arguments *a)
@@ -28,7 +28,7 @@ int shape_check(const shape_arguments *a)
     return 0;
 }
 
-int shape_fill(const shape_arguments *a, bool previous_given, bgpt_config *c)
+int shape_fill(const shape_arguments *a, bool previous_given, bool grams_given, bgpt_config *c)
 {
     const struct { uint64_t from; uint32_t *to; } rows[] = {
         { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
@@ -39,6 +39,8 @@ int shape_fill(const shape_arguments *a, bool previous_given, bgpt_config *c)
         return fail_with(&error);
     if (previous_given)
         c->previous = (uint32_t)a->previous;
+    if (grams_given)
+        c->grams = (uint32_t)a->grams;
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

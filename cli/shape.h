@@ -8,7 +8,7 @@
 typedef struct shape_arguments {
     const char *size;
     int previous; /* as the library counts them */
-    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size;
+    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams;
 } shape_arguments;
 
 #define SHAPE_AT(type, member) offsetof(type, shape.member)
@@ -22,7 +22,9 @@ typedef struct shape_arguments {
     { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }, \
     { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, "none|column|keys|column+keys", \
       "what of the patch before the byte decoder sees beside the feature: column: at each place the byte at the same place; keys: all its bytes, by " \
-      "attention; the published code has no such models" }
+      "attention; the published code has no such models" }, \
+    { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
+      "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
 
 /* Was any of them typed? */
 bool shape_given(const shape_arguments *a);
@@ -31,6 +33,6 @@ bool shape_listed(const shape_arguments *a);
 /* 0, or the exit code after a sentence: widths that no model can have. */
 int shape_check(const shape_arguments *a);
 /* The named size with the single numbers over it; what was not given stays as it is.  0 or the exit code. */
-int shape_fill(const shape_arguments *a, bool previous_given, bgpt_config *c);
+int shape_fill(const shape_arguments *a, bool previous_given, bool grams_given, bgpt_config *c);
 
 #endif

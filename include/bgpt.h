@@ -121,6 +121,9 @@ typedef struct bgpt_config {
     /* What the byte decoder sees of the patch before, beside the feature (the reference has no such models): 1: at each
      * position the byte one patch earlier; 2: all its bytes, by attention; 3: both. */
     uint32_t previous;
+    /* Rows of each of three tables whose rows, chosen by a hash of the last 2, 3 and 4 bytes, are added to the byte
+     * decoder's inputs (likewise); 0: none; at most 65536. */
+    uint32_t grams;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with

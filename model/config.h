@@ -22,6 +22,7 @@ typedef struct bg_config {
     uint32_t patch_size;    /* P */
     uint32_t classes;       /* > 0: a classifier */
     uint32_t previous;      /* extensions: bits of bg_previous */
+    uint32_t grams;         /* extension: rows of each table of n-grams (data/grams.h); 0: none */
 } bg_config;
 
 /* Limits that every later size computation relies on. */

@@ -23,6 +23,7 @@ struct bg_decoder {
     void *prefix;            /* act (slots*P,2Hb): keys and values of the patch before, of a layer; NULL without */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
     uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
+    uint16_t *this_patch;    /* (slots,P) on the host: symbols of the patch being written, for n-grams */
     uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */
@@ -75,9 +76,10 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->patch_cache = bg_alloc_zero(sys, c->patch_layers, sizeof *d->patch_cache);
     d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
     d->last_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->last_patch);
+    d->this_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->this_patch);
     d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
     d->host_place = bg_alloc_zero(sys, d->slots, sizeof *d->host_place);
-    if (!d->host_place || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    if (!d->host_place || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -116,6 +118,7 @@ void bg_decoder_close(bg_decoder *d)
     const bg_sys *sys = d->m->be->sys;
     d->m->be->ops->free(d->m->be, d->memory);
     bg_free(sys, d->last_patch);
+    bg_free(sys, d->this_patch);
     bg_free(sys, d->host_above);
     bg_free(sys, d->host_place);
     bg_free(sys, d->length);
@@ -211,6 +214,25 @@ void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tok
         m->be->ops->linear(m->be, d->inputs, NULL, d->features, &m->feature, BG_EPI_ACT, d->slots, NULL);
 }
 
+/* Add to the inputs d->x of n slots what their last symbols lead to; token[i] as in bg_decoder_bytes, d->host_pos set. */
+static void add_grams(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n)
+{
+    bg_model *m = d->m;
+    const uint32_t P = m->config.patch_size;
+    for (uint32_t i = 0; i < n; i++)
+        if (d->host_pos[i])
+            d->this_patch[(size_t)slot[i] * P + d->host_pos[i] - 1] = token[i];
+    for (int k = 0; k < BG_GRAM_TABLES; k++) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint16_t rows[BG_GRAM_TABLES];
+            bg_gram_rows(rows, d->last_patch + (size_t)slot[i] * P, d->this_patch + (size_t)slot[i] * P, d->host_pos[i], P, m->config.grams);
+            d->host_above[i] = rows[k];
+        }
+        m->be->ops->write(m->be, d->above, d->host_above, n * sizeof *d->above);
+        m->be->ops->add_rows(m->be, d->x, m->grams_w[k], d->above, NULL, n, 1, m->config.byte_hidden);
+    }
+}
+
 void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n, float *logits)
 {
     bg_model *m = d->m;
@@ -231,6 +253,8 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
         op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
         op->add_rows(m->be, d->x, m->previous_w, d->above, NULL, n, 1, c->byte_hidden);
     }
+    if (c->grams)
+        add_grams(d, slot, token, n);
     const bg_step step = { .R = n, .slots = d->slots, .length = d->before + c->patch_size, .slot = d->slot, .pos = d->place,
                            .cache = d->byte_cache };
     bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);

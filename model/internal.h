@@ -20,6 +20,7 @@ struct bg_model {
     /* Tensors outside the stacks, as pointers into the flat buffers. */
     float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w;
     float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw; /* previous: NULL without the extension */
+    float *grams_w[BG_GRAM_TABLES], *grams_dw[BG_GRAM_TABLES]; /* (grams,Hb) each, or NULL */
     bg_key_tables *keys;  /* (byte_layers), or NULL */
     bg_prefix *prefix;    /* (byte_layers), likewise: of a chunk */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
@@ -50,6 +51,7 @@ struct bg_model {
     uint32_t *position, *target, *source, *row_start, *loss_start;
     uint16_t *label;
     uint32_t *host_loss_start; /* (files+1) on the host */
+    uint16_t *grams[BG_GRAM_TABLES], *host_grams; /* (rows,P) rows of the tables for each target patch; the host's are (3,rows,P); NULL without n-grams */
 };
 
 /* The parts of a bg_acts/bg_temps set for R rows of width C are placed by

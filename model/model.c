@@ -63,6 +63,10 @@ static void bind(bg_model *m)
     m->byte_wpe = at(m, m->weights, p[BG_BYTE_WPE]);
     m->previous_w = at(m, m->weights, p[BG_PREVIOUS_W]);
     m->previous_dw = at(m, m->grads, p[BG_PREVIOUS_W]);
+    for (int k = 0; k < BG_GRAM_TABLES; k++) {
+        m->grams_w[k] = at(m, m->weights, p[BG_GRAMS_W + k]);
+        m->grams_dw[k] = at(m, m->grads, p[BG_GRAMS_W + k]);
+    }
     m->embed_dw = at(m, m->grads, p[BG_PATCH_EMBED_W]);
     m->embed_db = at(m, m->grads, p[BG_PATCH_EMBED_B]);
     m->patch_dwpe = at(m, m->grads, p[BG_PATCH_WPE]);
@@ -159,6 +163,7 @@ void bg_model_close(bg_model *m)
     op->free(m->be, m->weights);
     op->free(m->be, m->grads);
     bg_free(sys, m->host_loss_start);
+    bg_free(sys, m->host_grams);
     bg_free(sys, m->act_memory);
     bg_free(sys, m->block_memory);
     bg_free(sys, m->keys);

@@ -47,6 +47,8 @@ static uint32_t tensor_count(const bg_config *c)
         places += 2;
     if (c->byte_layers && c->previous & BG_PREVIOUS_COLUMN)
         places++;
+    if (c->byte_layers && c->grams)
+        places += BG_GRAM_TABLES;
     if (c->byte_layers && c->previous & BG_PREVIOUS_KEYS)
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
@@ -115,6 +117,16 @@ static void add_keys(bg_params *p, const bg_config *c)
         }
 }
 
+/* Rows that training never met add nothing. */
+static void add_grams(bg_params *p, const bg_config *c)
+{
+    for (int k = 0; k < BG_GRAM_TABLES; k++) {
+        char name[BG_TENSOR_NAME];
+        snprintf(name, sizeof name, BYTE "grams.%d.weight", BG_GRAM_MIN + k);
+        add_place(p, (bg_place)(BG_GRAMS_W + k), name, 2, c->grams, c->byte_hidden, BG_INIT_ZERO);
+    }
+}
+
 static void walk_byte_decoder(bg_params *p, const bg_config *c)
 {
     const uint64_t H = c->hidden, Hb = c->byte_hidden;
@@ -124,6 +136,8 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     }
     if (c->previous & BG_PREVIOUS_KEYS)
         add_keys(p, c);
+    if (c->grams)
+        add_grams(p, c);
     if (c->previous & BG_PREVIOUS_COLUMN)
         add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
     add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);

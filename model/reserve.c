@@ -132,6 +132,8 @@ static void place_all(bg_placer *p, bg_model *m)
     m->source = bg_place_bytes(p, rows * sizeof *m->source);
     m->row_start = bg_place_bytes(p, (files + 1) * sizeof *m->row_start);
     m->loss_start = bg_place_bytes(p, (files + 1) * sizeof *m->loss_start);
+    for (int k = 0; k < BG_GRAM_TABLES && c->grams; k++)
+        m->grams[k] = bg_place_bytes(p, rows * c->patch_size * sizeof *m->grams[k]);
     m->label = bg_place_bytes(p, files * sizeof *m->label);
     m->features = bg_place_act(p, m->be, rows, c->hidden);
     if (m->training)
@@ -156,12 +158,17 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
     m->be->ops->free(m->be, m->memory);
     m->memory = NULL;
     bg_free(sys, m->host_loss_start);
+    bg_free(sys, m->host_grams);
+    m->host_grams = NULL;
     bg_free(sys, m->act_memory);
     const size_t layers = m->config.patch_layers + m->config.byte_layers;
     m->act_memory = bg_alloc_zero(sys, layers, sizeof *m->act_memory);
     m->host_loss_start = bg_alloc_zero(sys, (size_t)max_files + 1, sizeof *m->host_loss_start);
     if (!m->act_memory || !m->host_loss_start)
         return bg_fail_memory(err, "the table of activations", layers * sizeof *m->act_memory);
+    const size_t symbols = (size_t)max_rows * m->config.patch_size;
+    if (m->config.grams && !(m->host_grams = bg_alloc_zero(sys, BG_GRAM_TABLES * symbols, sizeof *m->host_grams)))
+        return bg_fail_memory(err, "the rows of n-grams", BG_GRAM_TABLES * symbols * sizeof *m->host_grams);
 
     bg_placer p = { 0 };
     place_all(&p, m);

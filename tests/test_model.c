@@ -17,12 +17,13 @@
 
 typedef struct machine { bg_pool *pool; bg_backend *be; bg_model *model; } machine;
 
-static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0, 0 };
-static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0 };
-static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN };
-static const bg_config keys = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_KEYS };
-static const bg_config both = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_ALL };
-static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0 };
+static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0, 0, 0 };
+static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0, 0 };
+static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN, 0 };
+static const bg_config keys = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_KEYS, 0 };
+static const bg_config grams = { 64, 2, 2, 128, 12, 8, 0, 0, 500 };
+static const bg_config all = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_ALL, 77 }; /* every extension */
+static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0, 0 };
 
 static void ok(bg_status s, const bg_error *err)
 {
@@ -195,7 +196,8 @@ static void test_gradients(void **state)
     check_gradient(&wide_bytes, NULL, "byte width of its own");
     check_gradient(&column, NULL, "previous column");
     check_gradient(&keys, NULL, "previous keys");
-    check_gradient(&both, &noise, "previous column and keys, dropout");
+    check_gradient(&grams, NULL, "n-grams");
+    check_gradient(&all, &noise, "every extension, dropout");
     check_gradient(&classifier, NULL, "classifier");
     check_gradient(&plain, &noise, "plain, dropout");
     check_gradient(&wide_bytes, &noise, "byte width of its own, dropout");
@@ -259,7 +261,7 @@ static void test_threads(void **state)
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &both, level, threads[t], 3);
+            open_machine(&m, &all, level, threads[t], 3);
             make_batch(&b, 5);
             loss_of(&m, &b, &noise);
             const size_t n = bg_model_params(m.model)->trained;
@@ -286,7 +288,7 @@ static void test_batch_mates(void **state)
         for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &both, level, 2, chunks[c]);
+            open_machine(&m, &all, level, 2, chunks[c]);
             make_batch(&b, 5);
             bg_model_eval(m.model, &b, together);
             for (uint32_t i = 0; i < 5; i++) {
@@ -316,7 +318,7 @@ static void test_cached(void **state)
         bg_batch b;
         bg_error err;
         bg_decoder *d;
-        open_machine(&m, &both, level, 2, 3);
+        open_machine(&m, &all, level, 2, 3);
         make_batch(&b, 5);
         const uint32_t P = b.P;
         float *whole = malloc((size_t)b.rows * P * BG_VOCAB * sizeof *whole), *step = malloc(3 * BG_VOCAB * sizeof *step);
@@ -346,7 +348,7 @@ static void test_cached(void **state)
 
 static void test_walk(void **state)
 {
-    const bg_config published = { 768, 12, 3, 768, 512, 16, 0, 0 };
+    const bg_config published = { 768, 12, 3, 768, 512, 16, 0, 0, 0 };
     bg_params p;
     bg_error err;
     ok(bg_params_build(&p, &published, bg_sys_default(), &err), &err);
@@ -369,9 +371,9 @@ static void test_walk(void **state)
 
 static void test_config(void **state)
 {
-    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0, 0 }, { 64, 0, 1, 64, 12, 8, 0, 0 }, { 64, 1, 0, 64, 12, 8, 0, 0 },
-                              { 64, 1, 1, 65, 12, 8, 0, 0 }, { 64, 1, 1, 64, 1, 8, 0, 0 }, { 64, 1, 1, 64, 12, 0, 0, 0 },
-                              { 64, 1, 1, 64, 12, 65, 0, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0, 0 }, { 64, 1, 1, 64, 12, 8, 70000, 0 } };
+    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0, 0, 0 }, { 64, 0, 1, 64, 12, 8, 0, 0, 0 }, { 64, 1, 0, 64, 12, 8, 0, 0, 0 },
+                              { 64, 1, 1, 65, 12, 8, 0, 0, 0 }, { 64, 1, 1, 64, 1, 8, 0, 0, 0 }, { 64, 1, 1, 64, 12, 0, 0, 0, 0 },
+                              { 64, 1, 1, 64, 12, 65, 0, 0, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0, 0, 0 }, { 64, 1, 1, 64, 12, 8, 70000, 0, 0 } };
     bg_error err;
     assert_int_equal(bg_config_check(&plain, "m", &err), BG_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -68,13 +68,14 @@ static void test_interrupted(void **state)
     }
 }
 
-/* With another optimiser, its schedule, and a model that sees the patch before. */
+/* With another optimiser, its schedule, and a model with every extension. */
 static void prepare_muon(run_setup *r, const char *out)
 {
     run_prepare_long(r, folder, out);
     r->train.optimizer = BGPT_MUON;
     r->train.schedule = BGPT_STABLE;
     r->train.config.previous = 3;
+    r->train.config.grams = 300;
 }
 
 static void test_interrupted_muon(void **state)

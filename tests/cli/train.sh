@@ -115,12 +115,14 @@ exists converted/p1.mid
 refuse 3 "pairs" train pairs --pairs wav:bmp --steps 1 --out none -q
 
 # Programs made on the fly.
-expect 0 train cpu:1::1-2,1-4 --loss target --val cpu:1:3:1-4 --steps 4 --patches 160 --out programs --previous column+keys
+expect 0 train cpu:1::1-2,1-4 --loss target --val cpu:1:3:1-4 --steps 4 --patches 160 --out programs --previous column+keys --grams 300
 says "held-out"
 expect 0 "$BGPT" eval -q --format=json -m programs/model.safetensors cpu:1:2:1-3
 prints '"file": "cpu:1:2:1-3, program 1"'
 expect 0 "$BGPT" info programs/model.safetensors
 prints "bin"
+prints "rows of n-grams"
+expect 0 "$BGPT" generate -q -m programs/model.safetensors --ext bin --max-bytes 100 -o -
 refuse 2 "cpu:1 has no end" train cpu:1 --epochs 2 --out none -q
 refuse 2 "cpu:1 has no end" train cpu:1 --out none -q
 refuse 2 "MIN-MAX" train cpu:1::5 --steps 1 --out none -q
