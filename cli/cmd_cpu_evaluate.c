@@ -1,16 +1,32 @@
-/* bgpt cpu evaluate: how right state files are.  All files count: a file that
- * is not right does not stop the others. */
+/* bgpt cpu evaluate: how right state files are, or a model that is given their
+ * memory and first state.  All files count: a file that is not right does not
+ * stop the others. */
+#include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "cli/simcpu.h"
+#include "cli/simcpu_figures.h"
+#include "cli/simcpu_guess.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct evaluate_arguments {
     common common;
+    const char *model;
+    int weights;           /* a bgpt_weights */
+    uint64_t streams;
 } evaluate_arguments;
+
+static const option evaluate_options[] = {
+    { "model", 'm', OPTION_TEXT, offsetof(evaluate_arguments, model), 0, 0, NULL, "MODEL",
+      "judge what this model makes of each file's memory and first state, not the file's own states" },
+    WEIGHTS_ROW(evaluate_arguments),
+    { "streams", 0, OPTION_COUNT, offsetof(evaluate_arguments, streams), 1, 256, "16", "N", "programs that the model runs side by side; the bytes do not depend on it" },
+};
 
 typedef struct work {
     const evaluate_arguments *arguments;
@@ -20,6 +36,12 @@ typedef struct work {
     bool only_bin; /* inside a folder, files of other kinds are none of ours */
     json_t *wrong; /* array, or NULL */
     int code;
+    /* with a model: programs that wait for their turn */
+    bgpt_model *model;
+    guess *guesses; /* (streams) */
+    size_t waiting;
+    bool stopped;   /* the model cannot go on: no more files */
+    cpu_figures figures;
 } work;
 
 static void value_text(const uint8_t *state, unsigned at, char *text, size_t size)
@@ -74,13 +96,58 @@ static int evaluate_file(work *w, const char *path)
     return code;
 }
 
+/* --- a model's states ---------------------------------------------------------------------- */
+
+static int judge_guess(work *w, guess *g)
+{
+    bgpt_error error = { 0 };
+    if (bgpt_cpu_evaluate(&w->sum, g->found, g->found_size, g->path, &error) != BGPT_OK)
+        return fail_with(&error);
+    figures_add(&w->figures, g->truth, g->truth_size, g->found, g->found_size);
+    if (w->sum.verdict != BGPT_CPU_EXACT)
+        report_wrong(w, g->path);
+    return 0;
+}
+
+/* Run and judge the programs that wait. */
+static void run_waiting(work *w)
+{
+    int code = w->waiting > 0 && !w->stopped ? guess_states(w->model, w->guesses, w->waiting) : 0;
+    w->stopped = w->stopped || code != 0;
+    for (size_t i = 0; i < w->waiting; i++) {
+        if (!w->stopped)
+            code = worse(code, judge_guess(w, &w->guesses[i]));
+        free(w->guesses[i].path);
+    }
+    w->waiting = 0;
+    w->code = worse(w->code, code);
+}
+
+/* A program in line; its states in the file, if any, are not looked at. */
+static int line_up(work *w, const char *path)
+{
+    guess *g = &w->guesses[w->waiting];
+    int code = run_program(path, w->machine, g->truth, &g->truth_size);
+    if (code != 0)
+        return code;
+    g->path = strdup(path);
+    if (g->path == NULL)
+        return fail(BGPT_ERR_MEMORY, "out of memory");
+    w->waiting++;
+    if (w->waiting == w->arguments->streams)
+        run_waiting(w);
+    return 0;
+}
+
 static void on_file(void *ctx, const char *path)
 {
     work *w = ctx;
     char text[64];
     if (w->only_bin && strcmp(path_extension(path), "bin") != 0)
         return;
-    int code = evaluate_file(w, path);
+    if (w->stopped)
+        return;
+    int code = w->model != NULL ? line_up(w, path) : evaluate_file(w, path);
     w->refused += code != 0;
     w->code = worse(w->code, code);
     if (progress_due()) {
@@ -120,6 +187,8 @@ static void report(const work *w)
                               "refused", json_count(w->refused));
         if (w->wrong != NULL)
             json_object_set(o, "wrong", w->wrong);
+        if (w->model != NULL)
+            json_object_update_new(o, figures_json(&w->figures));
         out_json(o);
         return;
     }
@@ -127,6 +196,25 @@ static void report(const work *w)
         (unsigned long long)s->bytes, 100 * trivial);
     out("states exact  %9.4f %%  (%llu of %llu)\n", 100 * states, (unsigned long long)s->states_right, (unsigned long long)s->states);
     out("files exact   %9.4f %%  (%llu of %llu)\n", 100 * files, (unsigned long long)s->files_right, (unsigned long long)s->files);
+    if (w->model != NULL)
+        figures_print(&w->figures);
+}
+
+/* The model and room for its programs. */
+static int open_model(work *w, bgpt_options *o)
+{
+    const evaluate_arguments *a = w->arguments;
+    o->weights = (bgpt_weights)a->weights;
+    o->max_streams = (unsigned)a->streams;
+    int code = machine_announce(o, NULL, NULL);
+    if (code == 0)
+        code = model_open(&w->model, a->model, o);
+    if (code == 0)
+        code = model_check_extension(w->model, a->model, "bin");
+    if (code == 0 && (w->guesses = calloc(a->streams, sizeof *w->guesses)) == NULL)
+        code = fail(BGPT_ERR_MEMORY, "out of memory");
+    signals_catch(NULL);
+    return code;
 }
 
 static int run_evaluate(void *arguments)
@@ -135,8 +223,15 @@ static int run_evaluate(void *arguments)
     bgpt_options o = machine_options(&a->common);
     work w = { .arguments = a, .machine = &o };
     w.wrong = a->common.json && a->common.verbose ? json_array() : NULL;
-    evaluate_all(&w);
-    progress_clear();
+    if (a->model != NULL)
+        w.code = open_model(&w, &o);
+    if (w.code == 0) {
+        evaluate_all(&w);
+        run_waiting(&w);
+        progress_clear();
+    } else {
+        w.refused++;
+    }
     if (w.sum.files > 0)
         report(&w);
     else if (w.refused == 0)
@@ -144,19 +239,25 @@ static int run_evaluate(void *arguments)
     if (w.sum.files > 0 && w.refused > 0)
         notice("%llu files could not be judged and are not in these figures", (unsigned long long)w.refused);
     json_decref(w.wrong);
+    free(w.guesses);
+    bgpt_close(w.model);
     return w.code;
 }
 
 const command command_cpu_evaluate = {
     .name = "cpu evaluate",
-    .summary = "how right state files are: bgpt cpu evaluate FOLDER",
-    .usage = "FOLDER|FILE... [options]",
+    .summary = "how right state files are, or a model: bgpt cpu evaluate [-m MODEL] FOLDER",
+    .usage = "[-m MODEL] FOLDER|FILE... [options]",
     .details = "Runs each file's memory from its first state and compares the file's other states with the machine's: the share of bytes, of whole states, "
                "and of whole files that are right, over all files (a folder's .bin files, at any depth). What a file lacks is wrong; a file that goes on after HLT is not exact. "
                "-v names each file's first wrong step.\n\n"
                "Beside it stands what the trivial rule gets without any arithmetic: from each true state the next PC and the instruction there, "
-               "nothing else changed.",
-    .examples = "bgpt cpu evaluate programs/test\nbgpt cpu evaluate -v guessed/*.bin",
+               "nothing else changed.\n\n"
+               "With -m a model is judged: it is given each program's memory and first state (of a state file, or of assembly, which is assembled first) and makes the rest by "
+               "itself, always the most likely byte. Further figures say what it gets right by field, by length of program and by instruction; changed and kept are "
+               "meant from the machine's one state to its next.",
+    .examples = "bgpt cpu evaluate programs/test\nbgpt cpu evaluate -v guessed/*.bin\nbgpt cpu evaluate -m run/model.safetensors programs/test",
+    ROWS_OF(evaluate_options),
     .arguments_size = sizeof(evaluate_arguments),
     .min_operands = 1,
     .max_operands = SIZE_MAX,

@@ -160,3 +160,31 @@ refuse 2 "--test: 11 is more than --count, 10" "$BGPT" cpu generate --count 10 -
 refuse 5 "sum.bin" "$BGPT" cpu generate --count 10 --out sum.bin/x
 missing more
 no_leftovers "$WORK"
+
+# A model judged: it makes what generate makes of the same memory and first state.
+expect 0 "$BGPT" train cpu:1::1-3 --loss target --steps 60 --patches 80 --size nano --recipe fast --out cpumodel -q
+expect 0 "$BGPT" cpu generate -q --count 4 --test 4 --min 1 --max 3 --out few
+mkdir -p guessed
+for path in few/test/*.bin; do
+    head -c 1040 "$path" >start.bin
+    size=$(wc -c <"$path")
+    expect 0 "$BGPT" generate -q -m cpumodel/model.safetensors --prompt start.bin --greedy --max-bytes $((size - 1024)) -o torn.bin -f
+    size=$(wc -c <torn.bin)
+    head -c $((size - size % 16)) torn.bin >"guessed/${path##*/}"
+done
+expect 0 "$BGPT" cpu evaluate --format=json guessed
+accuracy=$(grep '"byte_accuracy"' "$WORK/stdout")
+checks=$((checks + 1))
+[ "${accuracy#*0.0,}" = "$accuracy" ] || wrong "the model makes no right byte: nothing is compared here"
+expect 0 "$BGPT" cpu evaluate --format=json -m cpumodel/model.safetensors --streams 3 few/test
+prints "$accuracy"
+prints '"files": 4'
+json fields opcodes lengths
+expect 0 "$BGPT" cpu evaluate -v -m cpumodel/model.safetensors few/test sum.asm
+prints "registers changed"
+prints "1-16"
+says "sum.asm"
+expect 3 "$BGPT" cpu evaluate -m cpumodel/model.safetensors few/test nowhere
+says "nowhere"
+prints "files exact"
+refuse 3 "none.safetensors" "$BGPT" cpu evaluate -m none.safetensors few/test
