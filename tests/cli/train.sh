@@ -153,3 +153,37 @@ refuse 2 "the recipes are" train "$data" --resume --recipe none --out recipe -q
 expect 0 cat recipe/config.json
 prints '"schedule": "constant"'
 no_leftovers "$WORK"
+
+# Curves of runs.
+expect 0 "$BGPT" plot whole programs/log.jsonl -o curves.csv -q
+checks=$((checks + 1))
+[ "$(wc -l <curves.csv)" = $(($(cat whole/log.jsonl programs/log.jsonl | wc -l) + 1)) ] || wrong "a line of the log has no line in the CSV"
+checks=$((checks + 1))
+grep -q '^programs,4,' curves.csv || wrong "step 4 of programs is missing"
+expect 0 "$BGPT" plot whole programs -o curves.svg
+says "curves.gp"
+exists curves.svg curves.gp
+checks=$((checks + 1))
+grep -q '</svg>' curves.svg || wrong "curves.svg is no whole picture"
+expect 0 "$BGPT" plot --x time --y bits programs -o bits.png -q
+expect 0 "$BGPT" plot programs
+prints "step"
+refuse 2 "curves.svg" "$BGPT" plot whole -o curves.svg
+expect 0 "$BGPT" plot whole -o curves.svg -f -q
+refuse 2 ".svg, .png or .csv" "$BGPT" plot whole -o curves.txt
+printf '{"step": 1}\n' >odd.csv
+refuse 2 "replace the run's log" "$BGPT" plot odd.csv -f -o odd.csv
+refuse 3 "none" "$BGPT" plot none
+refuse 3 "--y chooses another" "$BGPT" plot whole --y accuracy -o none.svg
+printf '{"step": 1, "loss": 2}\n{"step": 2, "lo' >odd.jsonl # the end of a dying program
+expect 0 "$BGPT" plot odd.jsonl -o torn.csv -q
+printf '{"step": 1, "loss": 2}\n[]\n' >odd.jsonl
+refuse 3 "odd.jsonl: line 2" "$BGPT" plot odd.jsonl
+: >odd.jsonl
+refuse 3 "no step has been logged" "$BGPT" plot odd.jsonl
+mkdir -p nothing
+refuse 3 "gnuplot-nox" env PATH="$WORK/nothing" "$BGPT" plot whole
+mkdir -p 'a "b" $c'
+printf '{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n' >'a "b" $c/log.jsonl'
+expect 0 "$BGPT" plot 'a "b" $c' -o 'd "e".svg' -q
+exists 'd "e".svg'

@@ -1,0 +1,191 @@
+/* bgpt plot: learning curves of runs.  Gnuplot draws them, as a child process
+ * that gets its script on standard input; CSV needs no gnuplot.  Writes
+ * nothing but the picture, and the script beside it. */
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/paths.h"
+#include "cli/plot_script.h"
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct plot_arguments {
+    common common;
+    const char *output;
+    int x, y; /* plot_x, plot_y */
+    bool log_x, log_y, force;
+} plot_arguments;
+
+static const option plot_options[] = {
+    { "output", 'o', OPTION_TEXT, offsetof(plot_arguments, output), 0, 0, NULL, "FILE",
+      "FILE.svg or FILE.png: a picture, with gnuplot's script beside it as FILE.gp; FILE.csv: the numbers; without it the terminal is drawn on" },
+    { "x", 0, OPTION_CHOICE, offsetof(plot_arguments, x), 0, 0, "steps", "steps|bytes|time", "against what: steps, bytes trained on, or time" },
+    { "y", 0, OPTION_CHOICE, offsetof(plot_arguments, y), 0, 0, "loss", "loss|bits|accuracy|lr",
+      "loss: nats per symbol, of training (thin) and held out; bits: held-out bits per byte; accuracy: of a classifier; lr: the learning rate" },
+    { "log-x", 0, OPTION_FLAG, offsetof(plot_arguments, log_x), 0, 0, NULL, NULL, "logarithmic scale across" },
+    { "log-y", 0, OPTION_FLAG, offsetof(plot_arguments, log_y), 0, 0, NULL, NULL, "logarithmic scale upwards" },
+    { "force", 'f', OPTION_FLAG, offsetof(plot_arguments, force), 0, 0, NULL, NULL, "overwrite existing files" },
+};
+
+static const struct kind { const char *extension, *terminal; } kinds[] = {
+    { "svg", "svg size 800,500 background rgb 'white' font 'sans,13'" },
+    { "png", "pngcairo size 1600,1000 font 'sans,22'" },
+};
+
+static const char *terminal_of(const char *output)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(path_extension(output), kinds[i].extension) == 0)
+            return kinds[i].terminal;
+    return NULL;
+}
+
+/* A memory stream's text to a file. */
+static int write_text_file(const plot_arguments *a, const char *path, const char *text, size_t size, const bgpt_options *o)
+{
+    bgpt_error error = { 0 };
+    int code = refuse_existing(path, a->force);
+    if (code == 0 && bgpt_write_file(path, text, size, a->force, o, &error) != BGPT_OK)
+        code = fail_with(&error);
+    return code;
+}
+
+/* --- gnuplot -------------------------------------------------------------------------------- */
+
+/* Runs gnuplot on a script file.  Its standard output is ours, its complaints too. */
+static int run_gnuplot(const char *script)
+{
+    extern char **environ;
+    char *argv[] = { (char *)"gnuplot", (char *)script, NULL };
+    pid_t child;
+    int status, error = posix_spawnp(&child, "gnuplot", NULL, NULL, argv, environ);
+    if (error == ENOENT)
+        return fail(BGPT_ERR_NOT_FOUND, "gnuplot is not installed (Debian package gnuplot-nox); -o FILE.csv writes the numbers without it");
+    if (error != 0)
+        return fail(BGPT_ERR_FAILED, "gnuplot cannot be run: %s", strerror(error));
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return fail(BGPT_ERR_FAILED, "gnuplot was lost: %s", strerror(errno));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return fail(BGPT_ERR_FAILED, "gnuplot failed on %s", script);
+    return 0;
+}
+
+/* The script on its way to gnuplot when no file of it is wanted. */
+static int draw_here(const char *text, size_t size)
+{
+    char path[] = "/tmp/bgpt-plot-XXXXXX";
+    const int fd = mkstemp(path);
+    if (fd < 0)
+        return fail(BGPT_ERR_IO, "%s: %s", path, strerror(errno));
+    const bool written = write(fd, text, size) == (ssize_t)size;
+    int code = close(fd) == 0 && written ? 0 : fail(BGPT_ERR_IO, "%s: cannot be written", path);
+    if (code == 0)
+        code = run_gnuplot(path);
+    unlink(path);
+    return code;
+}
+
+static int draw(const plot_arguments *a, plot *p, const bgpt_options *o)
+{
+    char *text = NULL, *script = a->output != NULL ? path_with_extension(a->output, "gp") : NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL || (a->output != NULL && script == NULL))
+        return fail(BGPT_ERR_MEMORY, "out of memory");
+    plot_write_script(f, p);
+    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
+    if (code == 0 && a->output == NULL)
+        code = draw_here(text, size);
+    if (code == 0 && a->output != NULL) {
+        code = write_text_file(a, script, text, size, o);
+        if (code == 0)
+            code = run_gnuplot(script);
+        if (code == 0)
+            notice("%s and %s", a->output, script);
+    }
+    free(text);
+    free(script);
+    return code;
+}
+
+static int write_csv(const plot_arguments *a, const plot *p, const bgpt_options *o)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (f == NULL)
+        return fail(BGPT_ERR_MEMORY, "out of memory");
+    plot_write_csv(f, p->runs, p->count);
+    int code = fclose(f) == 0 ? write_text_file(a, a->output, text, size, o) : fail(BGPT_ERR_MEMORY, "out of memory");
+    free(text);
+    return code;
+}
+
+/* --- the command ---------------------------------------------------------------------------- */
+
+static int check_output(const plot_arguments *a)
+{
+    if (a->output == NULL)
+        return 0;
+    if (strcmp(path_extension(a->output), "csv") != 0 && terminal_of(a->output) == NULL)
+        return usage_error("-o: %s: expected a name that ends in .svg, .png or .csv", a->output);
+    for (size_t i = 0; i < a->common.operand_count; i++)
+        if (refuse_same(a->output, a->common.operands[i], "run's log") != 0)
+            return bgpt_exit_code(BGPT_ERR_ARGUMENT);
+    return refuse_existing(a->output, a->force);
+}
+
+static int show(const plot_arguments *a, const run_log *runs, const bgpt_options *o)
+{
+    plot p = { .runs = runs, .count = a->common.operand_count, .x = (plot_x)a->x, .y = (plot_y)a->y, .log_x = a->log_x, .log_y = a->log_y,
+               .terminal = "dumb size 100,30 ansi", .output = a->output };
+    if (a->output != NULL && strcmp(path_extension(a->output), "csv") == 0)
+        return write_csv(a, &p, o);
+    if (!plot_has_points(&p))
+        return fail(BGPT_ERR_FORMAT, "%s: nothing of that kind was logged; --y chooses another", a->common.operands[0]);
+    if (a->output != NULL)
+        p.terminal = terminal_of(a->output);
+    else if (!out_colour())
+        p.terminal = "dumb size 100,30 mono";
+    return draw(a, &p, o);
+}
+
+static int run_plot(void *arguments)
+{
+    const plot_arguments *a = arguments;
+    const size_t count = a->common.operand_count;
+    bgpt_options o = machine_options(&a->common);
+    if (a->common.json)
+        return usage_error("plot has no JSON: -o FILE.csv writes the numbers");
+    int code = check_output(a);
+    run_log *runs = calloc(count, sizeof *runs);
+    if (runs == NULL)
+        code = fail(BGPT_ERR_MEMORY, "out of memory");
+    for (size_t i = 0; i < count && code == 0; i++)
+        code = run_log_read(&runs[i], a->common.operands[i], &o);
+    if (code == 0)
+        code = show(a, runs, &o);
+    for (size_t i = 0; i < count && runs != NULL; i++)
+        run_log_free(&runs[i]);
+    free(runs);
+    return code;
+}
+
+const command command_plot = {
+    .name = "plot",
+    .summary = "learning curves of runs: bgpt plot RUN... -o curves.svg",
+    .usage = "RUN... [-o FILE.svg|FILE.png|FILE.csv] [options]",
+    .details = "Draws what the runs logged, several in one picture. RUN is a run's folder or a log.jsonl. Held-out figures are points on a thick line; the loss of "
+               "training is a thin line, averaged to a few hundred points. gnuplot draws (Debian package gnuplot-nox); its script, numbers included, stays beside the picture, to be changed by hand.",
+    .examples = "bgpt plot run\nbgpt plot --x time --y bits run-a run-b -o bits.svg\nbgpt plot run -o run.csv",
+    ROWS_OF(plot_options),
+    .arguments_size = sizeof(plot_arguments),
+    .min_operands = 1,
+    .max_operands = 1000,
+    .operand_name = "RUN",
+    .run = run_plot,
+};
