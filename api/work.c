@@ -17,6 +17,12 @@ static void relay_score(void *ctx, const bg_score *s)
         e->file(e->ctx, &out);
 }
 
+static void relay_symbols(void *ctx, const uint16_t *symbols, const float *nats, size_t n)
+{
+    const bgpt_eval *e = ctx;
+    e->symbols(e->ctx, symbols, nats, n);
+}
+
 static int relay_stop(void *ctx)
 {
     const bgpt_eval *e = ctx;
@@ -37,7 +43,7 @@ static bg_status evaluate(bgpt_model *m, const bgpt_eval *e, bg_totals *out, uin
     BG_TRY(bg_api_reserve(m, m->batch, err));
     BG_TRY(bg_dataset_open(&data, m->sys, e->data.paths, e->data.count, &o, err));
     bg_status s = bg_evaluator_open(&v, m->model, &data, m->batch, err);
-    const bg_evaluation how = { .file = relay_score, .stop = relay_stop, .ctx = (void *)(uintptr_t)e };
+    const bg_evaluation how = { .file = relay_score, .symbols = e->symbols ? relay_symbols : NULL, .stop = relay_stop, .ctx = (void *)(uintptr_t)e };
     if (s == BG_OK)
         s = bg_evaluator_run(&v, &how, out, err);
     bg_evaluator_close(&v);

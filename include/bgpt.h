@@ -243,7 +243,10 @@ typedef struct bgpt_score {
 
 typedef struct bgpt_eval {
     bgpt_data data;
-    void (*file)(void *ctx, const bgpt_score *s); /* after each file, in order; may be NULL */
+    void (*file)(void *ctx, const bgpt_score *s); /* after each file, in order; may be NULL; s and its name end with the call */
+    /* Each predicted patch of a file (of a pair: of its target), in order, before `file`: n symbols, 0 to 255 a byte, 256 padding or end, and the
+     * nats spent on each; may be NULL.  Not called for classifiers. */
+    void (*symbols)(void *ctx, const uint16_t *symbols, const float *nats, size_t n);
     void (*notice)(void *ctx, const char *sentence);
     int (*stop)(void *ctx);                       /* may be NULL; not 0: BGPT_ERR_INTERRUPTED */
     void *ctx;

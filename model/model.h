@@ -41,6 +41,8 @@ void bg_model_zero_grads(bg_model *m);
 void bg_model_train(bg_model *m, const bg_batch *b, float scale, const bg_noise *noise, double *nats);
 /* Forward and loss only. */
 void bg_model_eval(bg_model *m, const bg_batch *b, double *nats);
+/* What the latest pass over b spent on each symbol: nats (targets,P). */
+void bg_model_losses(bg_model *m, const bg_batch *b, float *nats);
 
 /* Classifier: logits (files, classes) on the host; the training form
  * accumulates gradients of sum(loss)*scale and gives each file's loss. */

@@ -206,6 +206,11 @@ void bg_model_eval(bg_model *m, const bg_batch *b, double *nats)
     m->be->ops->segment_sums(m->be, nats, m->loss, m->loss_start, b->files);
 }
 
+void bg_model_losses(bg_model *m, const bg_batch *b, float *nats)
+{
+    m->be->ops->read(m->be, nats, m->loss, (size_t)b->targets * b->P * sizeof *nats);
+}
+
 /* Copy a float matrix (R,C) to dense host rows. */
 static void read_rows(bg_backend *be, float *host, const float *x, size_t R, size_t C)
 {

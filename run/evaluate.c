@@ -41,6 +41,7 @@ void bg_evaluator_close(bg_evaluator *e)
     bg_free(e->sys, e->item);
     bg_free(e->sys, e->nats);
     bg_free(e->sys, e->logits);
+    bg_free(e->sys, e->losses);
     memset(e, 0, sizeof *e);
 }
 
@@ -152,6 +153,14 @@ static bg_status close_file(pass *p, size_t item, bg_error *err)
     return BG_OK;
 }
 
+/* The predicted patches of sequence f. */
+static void give_symbols(const pass *p, uint32_t f)
+{
+    const bg_batch *b = &p->e->batch;
+    for (uint32_t t = b->target_start[f]; t < b->target_start[f + 1] && p->how->symbols; t++)
+        p->how->symbols(p->how->ctx, b->tokens + (size_t)b->target[t] * b->P, p->e->losses + (size_t)t * b->P, b->P);
+}
+
 static bg_status collect(pass *p, bg_error *err)
 {
     bg_evaluator *e = p->e;
@@ -165,6 +174,7 @@ static bg_status collect(pass *p, bg_error *err)
             s->symbols = 1;
         } else {
             s->nats += e->nats[f];
+            give_symbols(p, f);
             s->symbols += (uint64_t)(b->target_start[f + 1] - b->target_start[f]) * b->P;
         }
         if (++p->current_windows == windows_of(p, e->item[f]))
@@ -180,6 +190,9 @@ bg_status bg_evaluator_run(bg_evaluator *e, const bg_evaluation *how, bg_totals 
     p.classifier = bg_model_config(e->model)->classes > 0;
     p.files = how->limit && how->limit < count ? how->limit : count;
     out->score = (bg_score){ .label = -1, .predicted = -1 };
+    const size_t symbols = (size_t)e->batch.max_rows * e->batch.P;
+    if (how->symbols && !e->losses && !(e->losses = bg_alloc(e->sys, symbols, sizeof *e->losses)))
+        return bg_fail_memory(err, "the losses of symbols", symbols * sizeof *e->losses);
     while (p.next < p.files) {
         if (how->stop && how->stop(how->ctx))
             return bg_fail(err, BG_ERR_INTERRUPTED, "stopped after %zu of %zu files", p.done, p.files);
@@ -188,6 +201,8 @@ bg_status bg_evaluator_run(bg_evaluator *e, const bg_evaluation *how, bg_totals 
             bg_model_classify(e->model, &e->batch, e->logits);
         else
             bg_model_eval(e->model, &e->batch, e->nats);
+        if (how->symbols && !p.classifier)
+            bg_model_losses(e->model, &e->batch, e->losses);
         BG_TRY(collect(&p, err));
     }
     assert(p.done == p.files);

@@ -21,6 +21,8 @@ typedef struct bg_totals {
 
 typedef struct bg_evaluation {
     void (*file)(void *ctx, const bg_score *s); /* after each file, in order; may be NULL */
+    /* Each predicted patch of a file, in order, before `file`: its symbols and the nats spent on them (n); may be NULL.  Not of classifiers. */
+    void (*symbols)(void *ctx, const uint16_t *symbols, const float *nats, size_t n);
     int (*stop)(void *ctx);                     /* may be NULL; not 0: BG_ERR_INTERRUPTED */
     void *ctx;
     size_t limit;                               /* files at most, spread evenly over the set; 0: all */
@@ -34,13 +36,14 @@ typedef struct bg_evaluator {
     size_t *item;     /* (max_files) of each sequence of the batch */
     double *nats;     /* (max_files) */
     float *logits;    /* (max_files, classes) or NULL */
+    float *losses;    /* (max_rows, P) of a batch, or NULL: made by the first run that asks for symbols */
 } bg_evaluator;
 
 /* Patches of the longest sequence that data set d gives. */
 uint32_t bg_dataset_longest(const bg_dataset *d);
 
 /* Reserve for batches of `files` sequences.  The model must be reserved for
- * files * bg_dataset_longest(data) rows.  Runs allocate only for the names of pairs. */
+ * files * bg_dataset_longest(data) rows.  Runs allocate only for the names of pairs, and once for symbols. */
 bg_status bg_evaluator_open(bg_evaluator *e, bg_model *model, bg_dataset *data, uint32_t files, bg_error *err);
 void bg_evaluator_close(bg_evaluator *e); /* safe on a zeroed struct */
 bg_status bg_evaluator_run(bg_evaluator *e, const bg_evaluation *how, bg_totals *out, bg_error *err);

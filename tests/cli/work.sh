@@ -181,3 +181,34 @@ for name in imported back; do
     same_file "$WORK/stdout" all.json
 done
 no_leftovers "$WORK"
+
+# Bits byte by byte: their sum is what eval says.
+expect 0 "$BGPT" eval -q --format=json -m "$MODEL" tune.abc
+bits=$(sed -n 's/.*"bits_per_byte": //p' "$WORK/stdout" | head -n 1)
+expect 0 "$BGPT" inspect -q --format=json -m "$MODEL" tune.abc
+json bits bits_per_byte bytes end_bits file from
+prints "\"bits_per_byte\": $bits"
+expect 0 "$BGPT" inspect -q -m "$MODEL" tune.abc -o heat.html
+checks=$((checks + 1))
+grep -q "$(printf '%.4f' "${bits%,}") bits per byte" heat.html || wrong "the page's bits are not eval's $bits"
+expect 0 "$BGPT" inspect -q -m "$MODEL" tune.abc --from 32 --length 20
+prints "00000020"
+prints "00000030"
+prints "dearest"
+expect 0 "$BGPT" inspect -q -m "$MODEL" tune.abc --from 1M
+refuse 2 "heat.html" "$BGPT" inspect -m "$MODEL" tune.abc -o heat.html
+refuse 2 ".html" "$BGPT" inspect -m "$MODEL" tune.abc -o heat.png
+refuse 2 "one file" "$BGPT" inspect -m "$MODEL" tune.abc "$TUNE"
+refuse 2 "one is inspected" "$BGPT" inspect -q -m "$MODEL" "$FIXTURES/files"
+refuse 2 "-m MODEL" "$BGPT" inspect tune.abc
+refuse 3 "classifier" "$BGPT" inspect -q -m "$CLASSIFIER" tune.abc
+refuse 3 "nowhere" "$BGPT" inspect -q -m "$MODEL" nowhere
+: >empty.abc
+expect 0 "$BGPT" inspect -q -m "$MODEL" empty.abc
+prints "0 bytes"
+mkdir -p two
+cp tune.abc two/t.abc
+printf 'MThd' >two/t.mid
+expect 0 "$BGPT" inspect -q -m "$MODEL" --pairs abc:mid two/t.abc two/t.mid
+prints "MThd"
+prints "4 bytes"
