@@ -62,7 +62,7 @@ static int run_gnuplot(const char *script)
     char *argv[] = { (char *)"gnuplot", (char *)script, NULL };
     pid_t child;
     int status, error = posix_spawnp(&child, "gnuplot", NULL, NULL, argv, environ);
-    if (error == ENOENT)
+    if (error == ENOENT || error == ENOTDIR) /* ENOTDIR: PATH names a file */
         return fail(BGPT_ERR_NOT_FOUND, "gnuplot is not installed (Debian package gnuplot-nox); -o FILE.csv writes the numbers without it");
     if (error != 0)
         return fail(BGPT_ERR_FAILED, "gnuplot cannot be run: %s", strerror(error));
