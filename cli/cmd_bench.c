@@ -73,7 +73,7 @@ static int run_bench(void *arguments)
         return 0;
     int code = shape_check(&a->shape);
     if (code == 0)
-        code = shape_fill(&a->shape, true, true, &b.config);
+        code = shape_fill(&a->common, &a->shape, offsetof(bench_arguments, shape), &b.config);
     if (code == 0)
         code = bench(a, &b, &report);
     free(report.rows);

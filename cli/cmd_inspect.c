@@ -49,12 +49,6 @@ static void on_file(void *ctx, const bgpt_score *s)
         r->score = *s;
 }
 
-static int on_stop(void *ctx)
-{
-    (void)ctx;
-    return signals_stop();
-}
-
 static int check_arguments(const inspect_arguments *a)
 {
     const size_t due = a->pairs != NULL ? 2 : 1;
@@ -104,7 +98,7 @@ static void report_text(const inspect_arguments *a, const result *r)
     if (from > 0 || to < r->heat.size)
         notice("bytes %zu to %zu of %zu are shown; --from and --length choose", from, to, r->heat.size);
     out("\n%zu bytes, %.4f bits per byte, %.1f bits for the end\n", r->heat.size, r->score.bits_per_byte, r->heat.end_bits);
-    const size_t n = heat_dearest(&r->heat, 0, r->heat.size, places, DEAREST);
+    const size_t n = heat_dearest(&r->heat, places, DEAREST);
     for (size_t i = 0; i < n && r->heat.bits[places[i]] > 1; i++)
         out("%s%08zx %4.1f", i == 0 ? "dearest: " : ", ", places[i], (double)r->heat.bits[places[i]]);
     if (n > 0 && r->heat.bits[places[0]] > 1)
@@ -145,7 +139,7 @@ static int inspect(const inspect_arguments *a, result *r, const bgpt_options *o,
 {
     bgpt_error error = { 0 };
     const bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs }, .file = on_file, .symbols = take_symbols,
-                          .notice = NULL, .stop = on_stop, .ctx = r };
+                          .stop = stop_hook, .ctx = r };
     if (bgpt_get_config(m).classes > 0)
         return fail(BGPT_ERR_FORMAT, "%s: is a classifier, which spends no bits on bytes", a->model);
     signals_catch(NULL);

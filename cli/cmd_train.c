@@ -143,7 +143,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
     if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(a->recipe, t, &error) != BGPT_OK)
         return fail_with(&error);
     overrule(a, t);
-    return shape_fill(&a->shape, GIVEN(a, shape.previous), GIVEN(a, shape.grams), &t->config);
+    return shape_fill(&a->common, &a->shape, offsetof(train_arguments, shape), &t->config);
 }
 
 /* key, value, key, value, ..., NULL.  The texts after "=" are the typed ones;

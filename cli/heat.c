@@ -142,6 +142,12 @@ static void write_escaped(FILE *f, char c)
     }
 }
 
+static void write_text(FILE *f, const char *text)
+{
+    for (; *text != '\0'; text++)
+        write_escaped(f, *text);
+}
+
 static void write_cell(FILE *f, const heat *h, size_t i, bool text)
 {
     fprintf(f, "<i class=h%d title=\"byte %zu: %.2f bits\">", step_of(h->bits[i]), i, (double)h->bits[i]);
@@ -155,15 +161,13 @@ static void write_cell(FILE *f, const heat *h, size_t i, bool text)
 static void write_head(FILE *f, const heat *h, const char *title, size_t from, size_t to)
 {
     fputs("<!doctype html>\n<html lang=en><meta charset=utf-8><title>", f);
-    for (const char *c = title; *c != '\0'; c++)
-        write_escaped(f, *c);
+    write_text(f, title);
     fputs("</title>\n<style>body{font:15px sans-serif;margin:2em}pre{font:13px/1.5 monospace}i{font-style:normal;padding:0 2px}"
           ".t i{padding:0}.k i{padding:2px 8px}", f);
     for (int k = 0; k < STEPS; k++)
         fprintf(f, ".h%d{background:%s}", k, steps[k].web);
     fputs("</style>\n<h1>", f);
-    for (const char *c = title; *c != '\0'; c++)
-        write_escaped(f, *c);
+    write_text(f, title);
     fprintf(f, "</h1>\n<p>%zu bytes, %.4f bits per byte; bytes %zu to %zu are shown.</p>\n<p class=k>bits: ", h->size,
             h->size ? (row_bits(h, 0, h->size) + h->end_bits) / (double)h->size : 0.0, from, to ? to - 1 : 0);
     for (int k = 0; k < STEPS; k++) {
@@ -191,10 +195,10 @@ void heat_write_page(FILE *f, const heat *h, const char *title, size_t from, siz
     fputs("</pre>\n", f);
 }
 
-size_t heat_dearest(const heat *h, size_t from, size_t to, size_t *places, size_t count)
+size_t heat_dearest(const heat *h, size_t *places, size_t count)
 {
     size_t n = 0;
-    for (size_t i = from; i < to; i++) {
+    for (size_t i = 0; i < h->size; i++) {
         size_t at = n < count ? n++ : count;
         while (at > 0 && h->bits[places[at - 1]] < h->bits[i]) {
             if (at < count)

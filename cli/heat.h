@@ -23,7 +23,7 @@ void heat_print(const heat *h, size_t from, size_t to);
 /* The same as one page of HTML that needs no other file. */
 void heat_write_page(FILE *f, const heat *h, const char *title, size_t from, size_t to);
 
-/* Places of the `count` dearest bytes of [from, to), dearest first; the number found. */
-size_t heat_dearest(const heat *h, size_t from, size_t to, size_t *places, size_t count);
+/* Places of the `count` dearest bytes, dearest first; the number found. */
+size_t heat_dearest(const heat *h, size_t *places, size_t count);
 
 #endif

@@ -1,6 +1,7 @@
 /* From typed sizes to a configuration.  Ranges stand in the rows; what the
  * library takes for the rest is its business. */
 #include "cli/shape.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include <string.h>
 
@@ -28,7 +29,7 @@ int shape_check(const shape_arguments *a)
     return 0;
 }
 
-int shape_fill(const shape_arguments *a, bool previous_given, bool grams_given, bgpt_config *c)
+int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_config *c)
 {
     const struct { uint64_t from; uint32_t *to; } rows[] = {
         { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
@@ -37,9 +38,9 @@ int shape_fill(const shape_arguments *a, bool previous_given, bool grams_given, 
     bgpt_error error = { 0 };
     if (a->size != NULL && bgpt_size(a->size, c, &error) != BGPT_OK)
         return fail_with(&error);
-    if (previous_given)
+    if (option_given(typed, base + offsetof(shape_arguments, previous)))
         c->previous = (uint32_t)a->previous;
-    if (grams_given)
+    if (option_given(typed, base + offsetof(shape_arguments, grams)))
         c->grams = (uint32_t)a->grams;
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */

@@ -32,7 +32,8 @@ bool shape_given(const shape_arguments *a);
 bool shape_listed(const shape_arguments *a);
 /* 0, or the exit code after a sentence: widths that no model can have. */
 int shape_check(const shape_arguments *a);
-/* The named size with the single numbers over it; what was not given stays as it is.  0 or the exit code. */
-int shape_fill(const shape_arguments *a, bool previous_given, bool grams_given, bgpt_config *c);
+/* The named size with the single numbers over it; what was not typed stays as it is.  `base` is the offset of *a in the
+ * command's arguments.  0 or the exit code. */
+int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_config *c);
 
 #endif

@@ -24,7 +24,8 @@ struct bg_decoder {
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
     uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
     uint16_t *this_patch;    /* (slots,P) on the host: symbols of the patch being written, for n-grams */
-    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch */
+    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch; then a table's rows of n-grams */
+    uint16_t *host_grams;    /* (BG_GRAM_TABLES,slots) of a byte step */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */
     bg_temps patch_temps, byte_temps;
@@ -77,9 +78,10 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
     d->last_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->last_patch);
     d->this_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->this_patch);
+    d->host_grams = bg_alloc_zero(sys, (size_t)d->slots * BG_GRAM_TABLES, sizeof *d->host_grams);
     d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
     d->host_place = bg_alloc_zero(sys, d->slots, sizeof *d->host_place);
-    if (!d->host_place || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    if (!d->host_place || !d->host_grams || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -119,6 +121,7 @@ void bg_decoder_close(bg_decoder *d)
     d->m->be->ops->free(d->m->be, d->memory);
     bg_free(sys, d->last_patch);
     bg_free(sys, d->this_patch);
+    bg_free(sys, d->host_grams);
     bg_free(sys, d->host_above);
     bg_free(sys, d->host_place);
     bg_free(sys, d->length);
@@ -219,16 +222,17 @@ static void add_grams(bg_decoder *d, const uint32_t *slot, const uint16_t *token
 {
     bg_model *m = d->m;
     const uint32_t P = m->config.patch_size;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t patch = (size_t)slot[i] * P;
+        uint16_t rows[BG_GRAM_TABLES];
         if (d->host_pos[i])
-            d->this_patch[(size_t)slot[i] * P + d->host_pos[i] - 1] = token[i];
+            d->this_patch[patch + d->host_pos[i] - 1] = token[i];
+        bg_gram_rows(rows, d->last_patch + patch, d->this_patch + patch, d->host_pos[i], P, m->config.grams);
+        for (int k = 0; k < BG_GRAM_TABLES; k++)
+            d->host_grams[k * n + i] = rows[k];
+    }
     for (int k = 0; k < BG_GRAM_TABLES; k++) {
-        for (uint32_t i = 0; i < n; i++) {
-            uint16_t rows[BG_GRAM_TABLES];
-            bg_gram_rows(rows, d->last_patch + (size_t)slot[i] * P, d->this_patch + (size_t)slot[i] * P, d->host_pos[i], P, m->config.grams);
-            d->host_above[i] = rows[k];
-        }
-        m->be->ops->write(m->be, d->above, d->host_above, n * sizeof *d->above);
+        m->be->ops->write(m->be, d->above, d->host_grams + k * n, n * sizeof *d->above);
         m->be->ops->add_rows(m->be, d->x, m->grams_w[k], d->above, NULL, n, 1, m->config.byte_hidden);
     }
 }
