@@ -26,15 +26,16 @@ typedef struct bg_tile_palette {
     uint8_t rows[16];
 } bg_tile_palette;
 
-/* 1: configure all eight tiles. */
-static inline void tile_begin(bg_tiles *t)
+/* 1: configure all eight tiles.  Sums (0 to 3) and left operands (4, 5) have `rows` rows, 1 to 16:
+ * a product with few rows then reads and costs no more than these. */
+static inline void tile_begin(bg_tiles *t, int rows)
 {
     bg_tile_palette p;
     memset(&p, 0, sizeof p);
     p.palette = 1;
     for (int i = 0; i < 8; i++) {
         p.bytes[i] = BG_TILE_BYTES;
-        p.rows[i] = BG_TILE_ROWS;
+        p.rows[i] = (uint8_t)(i < 6 ? rows : BG_TILE_ROWS);
     }
     __asm__ volatile("ldtilecfg %0" : : "m"(p));
 }
@@ -58,15 +59,24 @@ static inline void tile_end(bg_tiles *t) { __asm__ volatile("tilerelease" : : : 
 
 #else
 
-typedef struct bg_tiles { uint8_t data[8][BG_TILE_ROWS][BG_TILE_BYTES]; } bg_tiles;
+typedef struct bg_tiles {
+    uint8_t data[8][BG_TILE_ROWS][BG_TILE_BYTES];
+    int rows; /* of tiles 0 to 5 */
+} bg_tiles;
 
-static inline void tile_begin(bg_tiles *t) { memset(t, 0, sizeof *t); }
+static inline void tile_begin(bg_tiles *t, int rows)
+{
+    memset(t, 0, sizeof *t);
+    t->rows = rows;
+}
+
+static inline int tile_rows_of(const bg_tiles *t, int n) { return n < 6 ? t->rows : BG_TILE_ROWS; }
 static inline void tile_end(bg_tiles *t) { memset(t, 0, sizeof *t); }
 static inline void tile_zero(bg_tiles *t, int n) { memset(t->data[n], 0, sizeof t->data[n]); }
 
 static inline void tile_load(bg_tiles *t, int n, const void *p, size_t stride)
 {
-    for (int r = 0; r < BG_TILE_ROWS; r++)
+    for (int r = 0; r < tile_rows_of(t, n); r++)
         memcpy(t->data[n][r], (const char *)p + (size_t)r * stride, BG_TILE_BYTES);
 }
 
@@ -74,7 +84,7 @@ static inline void tile_stream(bg_tiles *t, int n, const void *p, size_t stride)
 
 static inline void tile_store(bg_tiles *t, int n, void *p, size_t stride)
 {
-    for (int r = 0; r < BG_TILE_ROWS; r++)
+    for (int r = 0; r < tile_rows_of(t, n); r++)
         memcpy((char *)p + (size_t)r * stride, t->data[n][r], BG_TILE_BYTES);
 }
 
@@ -90,7 +100,7 @@ static inline float tile_bf16(const uint8_t *p)
 
 static inline void tile_dot(bg_tiles *t, int c, int a, int b)
 {
-    for (int row = 0; row < BG_TILE_ROWS; row++)
+    for (int row = 0; row < t->rows; row++)
         for (int column = 0; column < BG_TILE_ROWS; column++) {
             float sum;
             memcpy(&sum, &t->data[c][row][4 * column], sizeof sum);

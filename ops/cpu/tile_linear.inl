@@ -2,10 +2,11 @@
  *
  * A block is 32 rows x 32 columns: four accumulator tiles, two of x, two of W.
  * Rows of x stay in L1 while W streams past them; the block's sums go to a
- * small scratch, and the epilogue of one block is written behind the tile
- * instructions of the next, which take few slots of the reorder window: so
- * the two overlap.  A row's sums run over k in one order whatever block the
- * row falls in. */
+ * small scratch, and the epilogue of one block is worked off a few rows at a time between
+ * the tile instructions of the next, so that vectors and tiles are busy together.
+ * A block's part of the results is one line in each of 32 rows, which the processor does not
+ * see coming: so these lines are asked for while the block's sums are still being made.
+ * A row's sums run over k in one order whatever block the row falls in. */
 enum {
     BLOCK_ROWS = 32,
     BLOCK_SIZE = BLOCK_ROWS * PANEL,   /* floats of a block's sums */
@@ -22,11 +23,72 @@ typedef struct tile_work {
     bg_backend *be;
 } tile_work;
 
-/* Sums of a block over `steps` steps.  c (32,32): started from zero or continued. */
-AI void block_sums(bg_tiles *t, float *c, const act *x, size_t x_bytes, const act *w, size_t steps, int first, int two)
+/* A block whose sums are complete, and whose epilogue is done up to a row. */
+typedef struct waiting_block {
+    const tile_work *w;
+    float *c;            /* NULL: none waits */
+    size_t row, rows, done, panel;
+} waiting_block;
+
+/* The next `rows` rows of its epilogue, in the columns that exist. */
+static void finish_some(waiting_block *b, size_t rows)
+{
+    const size_t left = count_vectors(b->w->N - b->panel * PANEL);
+    if (rows > b->rows - b->done)
+        rows = b->rows - b->done;
+    if (rows == 0)
+        return;
+    finish_block(&b->w->end, b->c + b->done * PANEL, PANEL, b->row + b->done, rows, b->panel * PANEL, left < PANEL / VW ? left : PANEL / VW);
+    b->done += rows;
+}
+
+static void finish_all(waiting_block *b)
+{
+    if (b->c)
+        finish_some(b, b->rows);
+    b->c = NULL;
+}
+
+/* Rows [row,row+rows) of a panel's results, and what the epilogue reads with them, on their way to L1. */
+AI void expect_rows(const epilogue *e, size_t row, size_t rows, size_t n0)
+{
+    const int is_float = e->how == FINISH_RESIDUAL || e->how == FINISH_FLOAT;
+    for (size_t r = row; r < row + rows; r++) {
+        const size_t a = r * e->act_row + n0, f = r * e->float_row + n0;
+        if (is_float) {
+            __builtin_prefetch((float *)e->y + f, 1);
+            __builtin_prefetch((float *)e->y + f + 16, 1);
+            if (e->residual && e->residual != e->y) {
+                __builtin_prefetch(e->residual + f);
+                __builtin_prefetch(e->residual + f + 16);
+            }
+            continue;
+        }
+        __builtin_prefetch((act *)e->y + a, 1);
+        if (e->aux && e->how == FINISH_SLOPE)
+            __builtin_prefetch(e->aux + a);
+        else if (e->aux)
+            __builtin_prefetch(e->aux + a, 1);
+        if (e->gelu)
+            __builtin_prefetch(e->gelu + a, 1);
+    }
+}
+
+/* What a block multiplies: 32 rows of x, one panel of W, both from step s on. */
+typedef struct block_operands {
+    const act *x, *w;
+    size_t x_bytes, steps; /* between rows of x; of 32 k */
+    int first, two;        /* the sums start here; there are more than 16 rows */
+} block_operands;
+
+/* Sums of a block, c (32,32).  Between the steps the waiting block is finished, and the lines that
+ * this block's own epilogue needs are asked for, `share` rows of each at a time. */
+AI void block_sums(bg_tiles *t, float *c, const block_operands *o, waiting_block *before, const waiting_block *next, const size_t share)
 {
     const size_t row = PANEL * sizeof(float);
-    if (first) {
+    const act *x = o->x, *w = o->w;
+    size_t expected = 0;
+    if (o->first) {
         tile_zero(t, 0);
         tile_zero(t, 1);
         tile_zero(t, 2);
@@ -34,75 +96,93 @@ AI void block_sums(bg_tiles *t, float *c, const act *x, size_t x_bytes, const ac
     } else {
         tile_load(t, 0, c, row);
         tile_load(t, 1, c + 16, row);
-        if (two) {
+        if (o->two) {
             tile_load(t, 2, c + 16 * PANEL, row);
             tile_load(t, 3, c + 16 * PANEL + 16, row);
         }
     }
-    for (size_t s = 0; s < steps; s++, x += STEP, w += STEP_SIZE) {
-        tile_load(t, 4, x, x_bytes);
+    for (size_t s = 0; s < o->steps; s++, x += STEP, w += STEP_SIZE) {
+        tile_load(t, 4, x, o->x_bytes);
         tile_stream(t, 6, w, BG_TILE_BYTES);
         tile_dot(t, 0, 4, 6);
         tile_stream(t, 7, w + STEP_SIZE / 2, BG_TILE_BYTES);
         tile_dot(t, 1, 4, 7);
-        if (two) {
-            tile_load(t, 5, (const char *)x + 16 * x_bytes, x_bytes);
+        if (o->two) {
+            tile_load(t, 5, (const char *)x + 16 * o->x_bytes, o->x_bytes);
             tile_dot(t, 2, 5, 6);
             tile_dot(t, 3, 5, 7);
         }
+        if (next && expected < next->rows) {
+            expect_rows(&next->w->end, next->row + expected, next->rows - expected < share ? next->rows - expected : share, next->panel * PANEL);
+            expected += share;
+        }
+        if (before->c)
+            finish_some(before, share);
     }
+    finish_all(before);
     tile_store(t, 0, c, row);
     tile_store(t, 1, c + 16, row);
-    if (two) {
+    if (o->two) {
         tile_store(t, 2, c + 16 * PANEL, row);
         tile_store(t, 3, c + 16 * PANEL + 16, row);
     }
 }
 
-/* Block `panel` of these rows has its sums: the columns of it that exist. */
-static void finish_sums(const tile_work *w, float *c, size_t row, size_t rows, size_t panel)
+/* Rows of x that tiles can read whole: as they lie, or a copy behind the sums, filled up with zeros. */
+static const act *whole_rows(const tile_work *w, float *spare, size_t row, size_t rows, size_t tile_rows, size_t *stride)
 {
-    const size_t left = count_vectors(w->N - panel * PANEL);
-    finish_block(&w->end, c, PANEL, row, rows, panel * PANEL, left < PANEL / VW ? left : PANEL / VW);
+    const act *x = w->x + row * w->x_stride;
+    const size_t steps = steps_of(w->K), full = rows > 16 ? BLOCK_ROWS : tile_rows;
+    *stride = w->x_stride;
+    if (rows == full && w->K % STEP == 0)
+        return x;
+    act *copy = (act *)spare;
+    *stride = steps * STEP;
+    memset(copy, 0, full * *stride * sizeof(act));
+    for (size_t r = 0; r < rows; r++)
+        memcpy(copy + r * *stride, x + r * w->x_stride, w->K * sizeof(act));
+    return copy;
 }
 
-/* 32 (or fewer) rows times panels [p0,p1). */
-static void row_block(const tile_work *w, bg_tiles *t, float *scratch, size_t row, size_t p0, size_t p1)
+/* 32 (or fewer) rows times panels [p0,p1).  `before` waits from the rows before; the last block here is left waiting. */
+static void row_block(const tile_work *w, bg_tiles *t, float *scratch, size_t row, size_t tile_rows, size_t p0, size_t p1, waiting_block *before)
 {
     const size_t rows = w->R - row < BLOCK_ROWS ? w->R - row : BLOCK_ROWS, steps = steps_of(w->K);
-    const int two = rows > 16;
-    const act *x = w->x + row * w->x_stride;
-    size_t x_row = w->x_stride;
-    if (rows < BLOCK_ROWS || w->K % STEP != 0) { /* tiles are read whole: fill up with zeros, behind the sums */
-        act *copy = (act *)(scratch + (p1 - p0) * BLOCK_SIZE);
-        x_row = steps * STEP;
-        memset(copy, 0, BLOCK_ROWS * x_row * sizeof(act));
-        for (size_t r = 0; r < rows; r++)
-            memcpy(copy + r * x_row, x + r * w->x_stride, w->K * sizeof(act));
-        x = copy;
-    }
+    block_operands o = { .two = rows > 16 };
+    size_t stride;
+    const act *x = whole_rows(w, scratch + (p1 - p0) * BLOCK_SIZE, row, rows, tile_rows, &stride);
+    o.x_bytes = stride * sizeof(act);
     for (size_t s = 0; s < steps; s += CHUNK_STEPS) {
-        const size_t n = steps - s < CHUNK_STEPS ? steps - s : CHUNK_STEPS;
+        o.steps = steps - s < CHUNK_STEPS ? steps - s : CHUNK_STEPS;
+        o.first = s == 0;
+        o.x = x + s * STEP;
+        const size_t share = (BLOCK_ROWS + o.steps - 1) / o.steps;
         for (size_t p = p0; p < p1; p++) {
-            const act *panel = w->packed + (p * steps + s) * STEP_SIZE;
-            block_sums(t, scratch + (p - p0) * BLOCK_SIZE, x + s * STEP, x_row * sizeof(act), panel, n, s == 0, two);
-            if (s + n == steps && p > p0)
-                finish_sums(w, scratch + (p - 1 - p0) * BLOCK_SIZE, row, rows, p - 1);
+            float *c = scratch + (p - p0) * BLOCK_SIZE;
+            const waiting_block now = { w, c, row, rows, 0, p };
+            o.w = w->packed + (p * steps + s) * STEP_SIZE;
+            if (before->c == c) /* a task of one panel */
+                finish_all(before);
+            block_sums(t, c, &o, before, s + o.steps == steps ? &now : NULL, share);
+            if (s + o.steps == steps)
+                *before = now;
         }
     }
-    finish_sums(w, scratch + (p1 - 1 - p0) * BLOCK_SIZE, row, rows, p1 - 1);
 }
 
 static void product_task(void *arg, size_t task, unsigned thread)
 {
     const tile_work *w = arg;
     bg_tiles t;
+    waiting_block before = { .c = NULL };
     const size_t p0 = task % w->column_tasks * w->column_panels;
     const size_t p1 = task_end(p0, w->column_panels, panels_of(w->N));
     const size_t begin = task / w->column_tasks * ROWS_PER_TASK, end = task_end(begin, ROWS_PER_TASK, w->R);
-    tile_begin(&t);
+    const size_t tile_rows = w->R < BG_TILE_ROWS ? w->R : BG_TILE_ROWS;
+    tile_begin(&t, (int)tile_rows);
     for (size_t row = begin; row < end; row += BLOCK_ROWS)
-        row_block(w, &t, scratch_of(w->be, thread), row, p0, p1);
+        row_block(w, &t, scratch_of(w->be, thread), row, tile_rows, p0, p1, &before);
+    finish_all(&before);
     tile_end(&t);
 }
 

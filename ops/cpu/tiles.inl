@@ -41,6 +41,7 @@ static size_t scratch_floats(const bg_limits *limits)
 {
     size_t n = larger(product_scratch(limits), norm_scratch(limits));
     n = larger(n, int8_scratch(limits));
+    n = larger(n, gradient_scratch());
     n = larger(n, attention_scratch(limits->max_segment));
     n = larger(n, attention_back_scratch(limits->max_segment));
     return (n + 31) / 32 * 32 + 16;
