@@ -20,9 +20,9 @@ typedef struct shape_arguments {
     { "byte-hidden", 0, OPTION_COUNT, SHAPE_AT(type, byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" }, \
     { "patches", 0, OPTION_COUNT, SHAPE_AT(type, patches), 3, 65536, NULL, "N", "context in patches" }, \
     { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }, \
-    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, "none|column|keys|column+keys", \
+    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, "none|column|keys|column+keys|patch", \
       "what of the patch before the byte decoder sees beside the feature: column: at each place the byte at the same place; keys: all its bytes, by " \
-      "attention; the published code has no such models" }, \
+      "attention to tables; patch: column, and all its bytes as positions in front, through all layers; the published code has no such models" }, \
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
 

@@ -119,7 +119,8 @@ typedef struct bgpt_model bgpt_model;
 typedef struct bgpt_config {
     uint32_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, classes;
     /* What the byte decoder sees of the patch before, beside the feature (the reference has no such models): 1: at each
-     * position the byte one patch earlier; 2: all its bytes, by attention; 3: both. */
+     * position the byte one patch earlier; 2: all its bytes, by attention to keys from tables; 3: both;
+     * 4: 1, and all its bytes by attention to positions in front, which go through the layers like the rest. */
     uint32_t previous;
     /* Rows of each of three tables whose rows, chosen by a hash of the last 2, 3 and 4 bytes, are added to the byte
      * decoder's inputs (likewise); 0: none; at most 65536. */

@@ -23,6 +23,15 @@ static void norm(const bg_stack *s, void *y, float *mean, float *rstd, const flo
     s->be->ops->layernorm(s->be, y, mean, rstd, x, n->g, n->b, R, s->C);
 }
 
+/* The input of attention. */
+static void queries_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
+{
+    const bg_block *b = &s->blocks[layer];
+    const bg_acts *a = &s->acts[layer];
+    norm(s, s->t.ln, a->mean1, a->rstd1, a->x_in, &b->ln1, p->R);
+    s->be->ops->linear(s->be, a->qkv, NULL, s->t.ln, &b->qkv, BG_EPI_ACT, p->R, NULL);
+}
+
 static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
 {
     const bg_ops *op = s->be->ops;
@@ -32,8 +41,7 @@ static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
     const bg_dropout drop_proj = block_dropout(p, layer, SITE_PROJ);
     const bg_dropout drop_out = block_dropout(p, layer, SITE_OUT);
 
-    norm(s, s->t.ln, a->mean1, a->rstd1, a->x_in, &b->ln1, p->R);
-    op->linear(s->be, a->qkv, NULL, s->t.ln, &b->qkv, BG_EPI_ACT, p->R, NULL);
+    queries_forward(s, layer, p);
     op->attention(s->be, a->att, a->lse, a->qkv, &p->segments, before(p, layer), s->C, &drop_attention);
     op->linear(s->be, a->x_mid, a->x_in, a->att, &b->proj, BG_EPI_RESIDUAL, p->R, &drop_proj);
     norm(s, s->t.ln, a->mean2, a->rstd2, a->x_mid, &b->ln2, p->R);
@@ -50,6 +58,28 @@ static const void *norm_back(const bg_stack *s, const bg_norm *n, const float *x
     return s->be->ops->layernorm_back(s->be, &b);
 }
 
+/* The gradient of a row's keys and values that other rows saw, added to that in t.wide (R,3C). */
+static void add_behind(bg_stack *s, uint32_t layer, const bg_pass *p)
+{
+    const size_t size = s->be->act_size, C = s->C;
+    const bg_prefix *b = &p->behind[layer];
+    s->be->ops->add_part(s->be, (char *)s->t.wide + C * size, bg_stride(size, 3 * C), b->dkv, b->dkv_row, p->R, 2 * C);
+}
+
+/* From d qkv in t.wide to the block's input; dres as in bg_norm_back.  Returns the gradient of the last product of the layer below. */
+static const void *queries_backward(bg_stack *s, uint32_t layer, const bg_pass *p, const float *dres)
+{
+    const bg_ops *op = s->be->ops;
+    const bg_block *b = &s->blocks[layer];
+    const bg_acts *a = &s->acts[layer];
+    const bg_temps *t = &s->t;
+    const bg_dropout drop_below = block_dropout(p, layer ? layer - 1 : 0, SITE_OUT);
+    op->linear_back_input(s->be, t->dln, t->wide, NULL, NULL, &b->qkv, p->R);
+    const void *dy = norm_back(s, &b->ln1, a->x_in, a->mean1, a->rstd1, dres, t->dln, t->ln, layer ? t->dy : NULL, &drop_below, p->R);
+    op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, p->R);
+    return dy;
+}
+
 /* dy: the gradient of the block's last product.  Returns that of the layer below. */
 static const void *block_backward(bg_stack *s, uint32_t layer, const bg_pass *p, const void *dy)
 {
@@ -60,7 +90,6 @@ static const void *block_backward(bg_stack *s, uint32_t layer, const bg_pass *p,
     const size_t R = p->R, C = s->C;
     const bg_dropout drop_attention = block_dropout(p, layer, SITE_ATTENTION);
     const bg_dropout drop_proj = block_dropout(p, layer, SITE_PROJ);
-    const bg_dropout drop_below = block_dropout(p, layer ? layer - 1 : 0, SITE_OUT);
 
     op->linear_back_input(s->be, t->dwide, dy, a->z, t->wide, &b->out, R);
     op->linear_back_weight(s->be, &b->out, t->wide, dy, R);
@@ -71,10 +100,9 @@ static const void *block_backward(bg_stack *s, uint32_t layer, const bg_pass *p,
     op->linear_back_weight(s->be, &b->proj, a->att, dy, R);
     op->linear_back_input(s->be, t->dln, dy, NULL, NULL, &b->proj, R);
     op->attention_back(s->be, t->wide, t->dln, a->att, a->qkv, a->lse, &p->segments, before(p, layer), C, &drop_attention);
-    op->linear_back_input(s->be, t->dln, t->wide, NULL, NULL, &b->qkv, R);
-    dy = norm_back(s, &b->ln1, a->x_in, a->mean1, a->rstd1, t->dx, t->dln, t->ln, layer ? t->dy : NULL, &drop_below, R);
-    op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, R);
-    return dy;
+    if (p->behind)
+        add_behind(s, layer, p);
+    return queries_backward(s, layer, p, t->dx);
 }
 
 void bg_stack_forward(bg_stack *s, void *y, const bg_pass *p)
@@ -93,6 +121,31 @@ void bg_stack_backward(bg_stack *s, const void *dy, const bg_pass *p)
     const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT), drop_out = block_dropout(p, last, SITE_OUT);
     dy = norm_back(s, &s->lnf, s->acts[last].x_out, s->meanf, s->rstdf, NULL, dy, NULL, s->t.dy, &drop_out, p->R);
     for (uint32_t layer = s->layers; layer-- > 0;)
+        dy = block_backward(s, layer, p, dy);
+    if (drop.p > 0)
+        s->be->ops->dropout(s->be, s->t.dx, p->R, s->C, &drop);
+}
+
+void bg_front_forward(bg_stack *s, const bg_pass *p)
+{
+    const uint32_t last = s->layers - 1;
+    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT);
+    if (drop.p > 0)
+        s->be->ops->dropout(s->be, s->acts[0].x_in, p->R, s->C, &drop);
+    for (uint32_t layer = 0; layer < last; layer++)
+        block_forward(s, layer, p);
+    queries_forward(s, last, p);
+}
+
+void bg_front_backward(bg_stack *s, const bg_pass *p)
+{
+    const size_t size = s->be->act_size;
+    const uint32_t last = s->layers - 1;
+    const bg_dropout drop = bg_pass_dropout(p, SITE_INPUT);
+    s->be->ops->zero(s->be, s->t.wide, p->R * bg_stride(size, 3 * (size_t)s->C) * size); /* nobody asked for the last queries */
+    add_behind(s, last, p);
+    const void *dy = queries_backward(s, last, p, NULL);
+    for (uint32_t layer = last; layer-- > 0;)
         dy = block_backward(s, layer, p, dy);
     if (drop.p > 0)
         s->be->ops->dropout(s->be, s->t.dx, p->R, s->C, &drop);

@@ -60,12 +60,19 @@ typedef struct bg_pass {
     uint32_t site0;          /* first dropout site of this stack; 1 + 3 per layer are used */
     uint64_t row0;           /* dropout id of row 0 */
     const bg_prefix *before; /* (layers), or NULL */
+    const bg_prefix *behind; /* (layers), or NULL: what others saw of these rows as theirs; gradients come back from there */
 } bg_pass;
 
 /* acts[0].x_in holds the input; y act (R,C) = LayerNorm of the last x_out. */
 void bg_stack_forward(bg_stack *s, void *y, const bg_pass *p);
 /* dy act (R,C): gradient of y.  Leaves the input's gradient in s->t.dx. */
 void bg_stack_backward(bg_stack *s, const void *dy, const bg_pass *p);
+
+/* A front: rows that are there for their keys and values alone, which stand before other rows (bg_prefix).
+ * Forward leaves them in acts[layer].qkv; of the last layer nothing else is computed. */
+void bg_front_forward(bg_stack *s, const bg_pass *p);
+/* Starts from p->behind.  Leaves the input's gradient in s->t.dx. */
+void bg_front_backward(bg_stack *s, const bg_pass *p);
 
 /* New rows of cached sequences: x float (R,C) in place, y act (R,C). */
 typedef struct bg_step {

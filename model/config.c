@@ -32,7 +32,7 @@ bg_status bg_config_check(const bg_config *c, const char *where, bg_error *err)
         BG_TRY(check_width(c->byte_hidden, "byte width", where, err));
     BG_TRY(check_range(c->patches, 2, BG_MAX_PATCHES, "context in patches", where, err));
     BG_TRY(check_range(c->patch_size, 1, BG_MAX_PATCH, "patch size", where, err));
-    BG_TRY(check_range(c->previous, BG_PREVIOUS_NONE, c->byte_layers ? BG_PREVIOUS_ALL : BG_PREVIOUS_NONE, "kind of previous context", where, err));
+    BG_TRY(check_range(c->previous, BG_PREVIOUS_NONE, c->byte_layers ? BG_PREVIOUS_PATCH : BG_PREVIOUS_NONE, "kind of previous context", where, err));
     BG_TRY(check_range(c->grams, 0, c->byte_layers ? BG_MAX_GRAMS : 0, "number of n-gram rows", where, err));
     return check_range(c->classes, 0, BG_MAX_CLASSES, "number of classes", where, err);
 }

@@ -10,7 +10,8 @@ typedef enum bg_previous {
     BG_PREVIOUS_NONE = 0,   /* nothing but the feature, as in the reference */
     BG_PREVIOUS_COLUMN = 1, /* at position i the symbol at place i of it, too */
     BG_PREVIOUS_KEYS = 2,   /* in every layer, all its symbols as keys and values of attention */
-    BG_PREVIOUS_ALL = 3
+    BG_PREVIOUS_BOTH = 3,
+    BG_PREVIOUS_PATCH = 4   /* the column, and all its symbols as positions in front, which go through the layers too */
 } bg_previous;
 
 typedef struct bg_config {
@@ -21,9 +22,14 @@ typedef struct bg_config {
     uint32_t patches;       /* N, context in patches, start and end patch included */
     uint32_t patch_size;    /* P */
     uint32_t classes;       /* > 0: a classifier */
-    uint32_t previous;      /* extensions: bits of bg_previous */
+    uint32_t previous;      /* extensions: a bg_previous */
     uint32_t grams;         /* extension: rows of each table of n-grams (data/grams.h); 0: none */
 } bg_config;
+
+/* What of the patch before a model sees, each by its own tensors. */
+static inline int bg_sees_column(const bg_config *c) { return c->byte_layers && (c->previous & BG_PREVIOUS_COLUMN || c->previous == BG_PREVIOUS_PATCH); }
+static inline int bg_sees_keys(const bg_config *c) { return c->byte_layers && c->previous & BG_PREVIOUS_KEYS; }
+static inline int bg_sees_patch(const bg_config *c) { return c->byte_layers && c->previous == BG_PREVIOUS_PATCH; }
 
 /* Limits that every later size computation relies on. */
 enum { BG_MAX_HIDDEN = 8192, BG_MAX_LAYERS = 256, BG_MAX_PATCHES = 65536, BG_MAX_CLASSES = 65535 };

@@ -20,7 +20,9 @@ struct bg_decoder {
     uint32_t *slot, *pos;    /* (rows) */
     uint32_t before;         /* positions of byte_cache that the patch before takes: P, or 0 */
     uint32_t *host_place, *place; /* (slots) of a byte step: positions in byte_cache */
-    void *prefix;            /* act (slots*P,2Hb): keys and values of the patch before, of a layer; NULL without */
+    void *prefix;            /* act (slots*P,2Hb): keys and values of the patch before, of a layer, from tables; NULL without */
+    bg_stack front;          /* m->front on slots*P rows; layers 0 without */
+    bg_acts *front_acts;     /* (byte_layers) of it */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
     uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
     uint16_t *this_patch;    /* (slots,P) on the host: symbols of the patch being written, for n-grams */
@@ -50,7 +52,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     for (uint32_t i = 0; i < c->byte_layers; i++)
         d->byte_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, d->before + c->patch_size, c->byte_hidden));
     d->place = bg_place_bytes(p, d->slots * sizeof *d->place);
-    d->prefix = d->before ? bg_place_act(p, be, (size_t)d->slots * c->patch_size, 2 * c->byte_hidden) : NULL;
+    d->prefix = d->m->keys ? bg_place_act(p, be, (size_t)d->slots * c->patch_size, 2 * c->byte_hidden) : NULL;
     d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
@@ -63,6 +65,10 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->features = bg_place_act(p, be, d->slots, c->hidden);
     d->inputs = d->m->feature.w ? bg_place_act(p, be, d->slots, c->byte_hidden) : d->features;
     d->hidden = bg_place_act(p, be, d->slots, c->byte_hidden);
+    if (d->front.layers) {
+        bg_place_front(p, &d->front, d->front_acts, (size_t)d->slots * c->patch_size, 0);
+        bg_place_temps(p, be, &d->front.t, (size_t)d->slots * c->patch_size, c->byte_hidden, 0);
+    }
     d->logits = bg_place_float(p, d->slots, BG_VOCAB);
 }
 
@@ -81,7 +87,8 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->host_grams = bg_alloc_zero(sys, (size_t)d->slots * BG_GRAM_TABLES, sizeof *d->host_grams);
     d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
     d->host_place = bg_alloc_zero(sys, d->slots, sizeof *d->host_place);
-    if (!d->host_place || !d->host_grams || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    d->front_acts = bg_alloc_zero(sys, c->byte_layers, sizeof *d->front_acts);
+    if (!d->front_acts || !d->host_place || !d->host_grams || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -102,7 +109,8 @@ bg_status bg_decoder_open(bg_decoder **out, bg_model *m, uint32_t slots, bg_erro
         return bg_fail_memory(err, "a decoder", sizeof *d);
     d->m = m;
     d->slots = slots;
-    d->before = m->keys ? m->config.patch_size : 0;
+    d->front = m->front;
+    d->before = m->prefix ? m->config.patch_size : 0;
     d->rows = slots > PREFILL_ROWS ? slots : PREFILL_ROWS;
     bg_status s = reserve_decoder(d, err);
     if (s != BG_OK) {
@@ -130,6 +138,7 @@ void bg_decoder_close(bg_decoder *d)
     bg_free(sys, d->host_pos);
     bg_free(sys, d->patch_cache);
     bg_free(sys, d->byte_cache);
+    bg_free(sys, d->front_acts);
     bg_free(sys, d);
 }
 
@@ -153,15 +162,30 @@ static void upload_step(bg_decoder *d, const uint16_t *tokens, size_t symbols, u
     be->ops->write(be, d->tokens, tokens, symbols * sizeof *tokens);
 }
 
+static void put_keys(bg_decoder *d, uint32_t layer, uint32_t n, const void *kv, uint32_t parts)
+{
+    bg_backend *be = d->m->be;
+    const uint32_t P = d->m->config.patch_size, C = d->m->config.byte_hidden;
+    be->ops->cache_put(be, d->byte_cache[layer], d->slots, d->before + P, d->slot, n, kv, bg_stride(be->act_size, parts * (size_t)C), P, C);
+}
+
 /* The last patches, rows d->pos of d->tokens, become what stands in front of the bytes of slots d->slot. */
 static void keep_keys(bg_decoder *d, uint32_t n)
 {
     const bg_model *m = d->m;
+    const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++) {
-        m->be->ops->token_rows(m->be, d->prefix, m->keys[layer].symbols, m->keys[layer].places, d->tokens, d->pos, n, c->patch_size, 2 * c->byte_hidden);
-        m->be->ops->cache_put(m->be, d->byte_cache[layer], d->slots, d->before + c->patch_size, d->slot, n, d->prefix, d->before, c->byte_hidden);
+        op->token_rows(m->be, d->prefix, m->keys[layer].symbols, m->keys[layer].places, d->tokens, d->pos, n, c->patch_size, 2 * c->byte_hidden);
+        put_keys(d, layer, n, d->prefix, 2);
     }
+    if (!d->front.layers)
+        return;
+    const bg_pass p = { .R = (size_t)n * c->patch_size, .segments = { .S = n, .length = c->patch_size, .longest = c->patch_size } };
+    op->symbol_embed(m->be, d->front.acts[0].x_in, m->previous_w, m->places_w, d->tokens, d->pos, n, c->patch_size, c->byte_hidden);
+    bg_front_forward(&d->front, &p);
+    for (uint32_t layer = 0; layer < c->byte_layers; layer++)
+        put_keys(d, layer, n, (char *)d->front.acts[layer].qkv + c->byte_hidden * m->be->act_size, 3);
 }
 
 /* Keep the feature, and the symbols, of each slot's last row among the n just appended. */

@@ -67,6 +67,8 @@ static bg_status deduce(bg_config *c, const bg_st_file *f, bg_error *err)
             c->previous |= BG_PREVIOUS_COLUMN;
         if (bg_st_find(f, BYTE "previous_keys.0.symbols"))
             c->previous |= BG_PREVIOUS_KEYS;
+        if (bg_st_find(f, BYTE "previous_positions.weight"))
+            c->previous = BG_PREVIOUS_PATCH;
         if (bg_st_find(f, BYTE "grams.2.weight"))
             BG_TRY(matrix_shape(f, BYTE "grams.2.weight", &c->grams, &unused, err));
     }

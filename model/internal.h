@@ -18,15 +18,16 @@ struct bg_model {
     float *weights, *grads; /* flat, in the layout of the walk; grads NULL without training */
 
     /* Tensors outside the stacks, as pointers into the flat buffers. */
-    float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w;
-    float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw; /* previous: NULL without the extension */
+    float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w, *places_w;
+    float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw, *places_dw; /* previous, places: NULL without the extension */
     float *grams_w[BG_GRAM_TABLES], *grams_dw[BG_GRAM_TABLES]; /* (grams,Hb) each, or NULL */
     bg_key_tables *keys;  /* (byte_layers), or NULL */
-    bg_prefix *prefix;    /* (byte_layers), likewise: of a chunk */
+    bg_prefix *prefix;    /* (byte_layers), of a chunk: what stands in front of its bytes, from tables of keys or from `front`; or NULL */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
     bg_weight feature;    /* (H,Hb), only with a byte width of its own */
     bg_weight classifier; /* (H,classes) */
     bg_stack patch, byte;
+    bg_stack front;       /* the byte decoder's layers on the symbols of the patches before (BG_PREVIOUS_PATCH); else layers is 0 */
     bg_block *block_memory;
     bg_weight **bound;    /* every bg_weight, for packing */
     size_t bound_count;
@@ -60,6 +61,8 @@ typedef struct bg_placer { char *base; size_t used; } bg_placer;
 void *bg_place_bytes(bg_placer *p, size_t bytes);
 float *bg_place_float(bg_placer *p, size_t R, size_t C);
 void *bg_place_act(bg_placer *p, const bg_backend *be, size_t R, size_t C);
+/* The activations of a front (block.h) of R rows; acts (layers). */
+void bg_place_front(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training);
 void bg_place_temps(bg_placer *p, const bg_backend *be, bg_temps *t, size_t R, size_t C, int training);
 
 #endif

@@ -10,7 +10,7 @@ bg_limits bg_config_limits(const bg_config *c)
         width = BG_VOCAB;
     if (width < c->classes)
         width = c->classes;
-    const uint32_t bytes = c->previous & BG_PREVIOUS_KEYS ? 2 * c->patch_size : c->patch_size;
+    const uint32_t bytes = bg_sees_keys(c) || bg_sees_patch(c) ? 2 * c->patch_size : c->patch_size;
     return (bg_limits){ .max_width = width, .max_segment = c->patches > bytes ? c->patches : bytes };
 }
 
@@ -63,6 +63,8 @@ static void bind(bg_model *m)
     m->byte_wpe = at(m, m->weights, p[BG_BYTE_WPE]);
     m->previous_w = at(m, m->weights, p[BG_PREVIOUS_W]);
     m->previous_dw = at(m, m->grads, p[BG_PREVIOUS_W]);
+    m->places_w = at(m, m->weights, p[BG_PREVIOUS_PLACES]);
+    m->places_dw = at(m, m->grads, p[BG_PREVIOUS_PLACES]);
     for (int k = 0; k < BG_GRAM_TABLES; k++) {
         m->grams_w[k] = at(m, m->weights, p[BG_GRAMS_W + k]);
         m->grams_dw[k] = at(m, m->grads, p[BG_GRAMS_W + k]);
@@ -77,6 +79,8 @@ static void bind(bg_model *m)
     if (c->byte_layers) {
         bind_stack(m, &m->byte, m->block_memory + c->patch_layers, m->params.byte_blocks, c->byte_layers, c->byte_hidden);
         m->byte.lnf = norm(m, p[BG_BYTE_LNF_W], p[BG_BYTE_LNF_B]);
+        if (bg_sees_patch(c))
+            m->front = m->byte;
         m->head = weight(m, p[BG_BYTE_WTE], BG_NO_TENSOR, c->byte_hidden, BG_VOCAB, 1);
         m->feature = weight(m, p[BG_FEATURE_W], p[BG_FEATURE_B], c->hidden, c->byte_hidden, 1);
     }
@@ -119,10 +123,10 @@ static bg_status reserve_parameters(bg_model *m, bg_error *err)
         return bg_fail_memory(err, "the gradients", bytes);
     m->block_memory = bg_alloc_zero(m->be->sys, blocks, sizeof *m->block_memory);
     m->bound = bg_alloc_zero(m->be->sys, 4 * blocks + 3, sizeof *m->bound);
-    const int keys = m->params.keys != BG_NO_TENSOR;
+    const int keys = bg_sees_keys(&m->config), prefix = keys || bg_sees_patch(&m->config);
     m->keys = keys ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->keys) : NULL;
-    m->prefix = keys ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->prefix) : NULL;
-    if (!m->block_memory || !m->bound || (keys && (!m->keys || !m->prefix)))
+    m->prefix = prefix ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->prefix) : NULL;
+    if (!m->block_memory || !m->bound || (keys && !m->keys) || (prefix && !m->prefix))
         return bg_fail_memory(err, "the table of layers", blocks * sizeof *m->block_memory);
     bind(m);
     list_weights(m);

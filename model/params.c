@@ -45,11 +45,10 @@ static uint32_t tensor_count(const bg_config *c)
     uint32_t places = 6 + (c->byte_layers ? 4 : 0) + (c->classes ? 2 : 0);
     if (c->byte_layers && c->byte_hidden != c->hidden)
         places += 2;
-    if (c->byte_layers && c->previous & BG_PREVIOUS_COLUMN)
-        places++;
+    places += (uint32_t)bg_sees_column(c) + (uint32_t)bg_sees_patch(c);
     if (c->byte_layers && c->grams)
         places += BG_GRAM_TABLES;
-    if (c->byte_layers && c->previous & BG_PREVIOUS_KEYS)
+    if (bg_sees_keys(c))
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
 }
@@ -134,12 +133,14 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
         add_place(p, BG_FEATURE_W, BYTE "feature.weight", 2, Hb, H, BG_INIT_NORMAL);
         add_place(p, BG_FEATURE_B, BYTE "feature.bias", 1, Hb, 0, BG_INIT_ZERO);
     }
-    if (c->previous & BG_PREVIOUS_KEYS)
+    if (bg_sees_keys(c))
         add_keys(p, c);
     if (c->grams)
         add_grams(p, c);
-    if (c->previous & BG_PREVIOUS_COLUMN)
+    if (bg_sees_column(c))
         add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
+    if (bg_sees_patch(c))
+        add_place(p, BG_PREVIOUS_PLACES, BYTE "previous_positions.weight", 2, c->patch_size, Hb, BG_INIT_NORMAL);
     add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
     add_place(p, BG_BYTE_WPE, BYTE "base.transformer.wpe.weight", 2, (uint64_t)c->patch_size + 1, Hb, BG_INIT_NORMAL);
     p->byte_blocks = p->count;

@@ -8,7 +8,7 @@
 #include <assert.h>
 
 /* Dropout sites of the two stacks do not overlap. */
-enum { SITE_PATCH = 0, SITE_BYTE = 0x10000 };
+enum { SITE_PATCH = 0, SITE_BYTE = 0x10000, SITE_FRONT = 0x20000 };
 
 /* The rows of n-grams in front of every symbol of the target patches. */
 static void upload_grams(bg_model *m, const bg_batch *b)
@@ -73,7 +73,17 @@ static bg_pass byte_pass(const bg_model *m, size_t first, size_t patches, const 
     p.R = patches * P;
     p.row0 = first * P;
     p.segments = (bg_segments){ .S = (uint32_t)patches, .length = P, .longest = P };
-    p.before = m->keys ? m->prefix : NULL;
+    p.before = m->prefix;
+    return p;
+}
+
+/* The rows in front of those of a byte_pass. */
+static bg_pass front_pass(const bg_model *m, const bg_pass *bytes)
+{
+    bg_pass p = *bytes;
+    p.site0 = SITE_FRONT;
+    p.before = NULL;
+    p.behind = m->prefix;
     return p;
 }
 
@@ -124,6 +134,11 @@ static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows(m->be, (void *)(uintptr_t)m->prefix[layer].kv, m->keys[layer].symbols, m->keys[layer].places, m->tokens, m->source + first, n,
                        c->patch_size, 2 * c->byte_hidden);
+    if (m->front.layers) {
+        const bg_pass front = front_pass(m, p);
+        op->symbol_embed(m->be, m->front.acts[0].x_in, m->previous_w, m->places_w, m->tokens, m->source + first, n, c->patch_size, c->byte_hidden);
+        bg_front_forward(&m->front, &front);
+    }
     bg_stack_forward(&m->byte, m->hidden, p);
     op->linear(m->be, m->logits, NULL, m->hidden, &m->head, BG_EPI_FLOAT, p->R, NULL);
 }
@@ -136,17 +151,14 @@ static void byte_loss(bg_model *m, size_t first, size_t R, int backward, float s
                               m->target + first, P, scale, R, BG_VOCAB);
 }
 
-/* m->dlogits -> gradients of the byte decoder and m->dfeatures of the chunk.
+/* m->byte.t.dx -> gradients of embeddings and m->dfeatures of the chunk.
  * The chunk's projected input lies in m->chunk_input until here, and its
  * gradient takes the same place. */
-static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
+static void inputs_backward(bg_model *m, size_t first, size_t n)
 {
     const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     const uint32_t *source = m->source + first, *target = m->target + first;
-    op->linear_back_weight(m->be, &m->head, m->hidden, m->dlogits, p->R);
-    op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, NULL, &m->head, p->R);
-    bg_stack_backward(&m->byte, m->hidden, p);
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows_back(m->be, m->keys[layer].dsymbols, m->keys[layer].dplaces, m->prefix[layer].dkv, m->tokens, source, n, c->patch_size,
                             2 * c->byte_hidden);
@@ -164,6 +176,21 @@ static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     op->linear_back_weight(m->be, &m->feature, m->chunk_feature, m->chunk_input, n);
     op->linear_back_input(m->be, m->chunk_feature, m->chunk_input, NULL, NULL, &m->feature, n);
     op->scatter_rows(m->be, m->dfeatures, m->chunk_feature, source, n, c->hidden);
+}
+
+/* m->dlogits -> gradients of the byte decoder and m->dfeatures of the chunk. */
+static void byte_backward(bg_model *m, size_t first, size_t n, const bg_pass *p)
+{
+    const bg_ops *op = m->be->ops;
+    op->linear_back_weight(m->be, &m->head, m->hidden, m->dlogits, p->R);
+    op->linear_back_input(m->be, m->hidden, m->dlogits, NULL, NULL, &m->head, p->R);
+    bg_stack_backward(&m->byte, m->hidden, p);
+    inputs_backward(m, first, n);
+    if (m->front.layers) {
+        const bg_pass front = front_pass(m, p);
+        bg_front_backward(&m->front, &front);
+        op->symbol_embed_back(m->be, m->previous_dw, m->places_dw, m->front.t.dx, m->tokens, m->source + first, n, m->config.patch_size, m->config.byte_hidden);
+    }
 }
 
 static size_t chunk_size(const bg_model *m, const bg_batch *b, size_t first)

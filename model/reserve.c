@@ -73,6 +73,38 @@ static void place_stack(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int 
     }
 }
 
+/* Every layer's keys and values stay until the bytes behind them have been worked on; of the last layer nothing else is computed. */
+void bg_place_front(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training)
+{
+    s->acts = acts;
+    float *x = bg_place_float(p, R, s->C);
+    for (uint32_t layer = 0; layer < s->layers; layer++) {
+        if (training || layer == 0) {
+            place_acts(p, s->be, &acts[layer], x, R, s->C, training);
+        } else {
+            acts[layer] = acts[0];
+            acts[layer].qkv = bg_place_act(p, s->be, R, 3 * s->C);
+        }
+        x = acts[layer].x_out;
+    }
+}
+
+/* Where attention finds what stands in front of a chunk's bytes. */
+static void place_prefix(bg_placer *p, bg_model *m, size_t R)
+{
+    const size_t C = m->config.byte_hidden, size = m->be->act_size;
+    if (m->front.layers)
+        bg_place_front(p, &m->front, m->act_memory + m->config.patch_layers + m->config.byte_layers, R, m->training);
+    for (uint32_t layer = 0; layer < m->config.byte_layers; layer++) {
+        bg_prefix *before = &m->prefix[layer];
+        before->length = m->config.patch_size;
+        before->kv = m->keys ? bg_place_act(p, m->be, R, 2 * C) : (char *)m->front.acts[layer].qkv + C * size;
+        before->kv_row = bg_stride(size, (m->keys ? 2 : 3) * C);
+        before->dkv = m->training ? bg_place_act(p, m->be, R, 2 * C) : NULL;
+        before->dkv_row = bg_stride(size, 2 * C);
+    }
+}
+
 static void place_byte_decoder(bg_placer *p, bg_model *m)
 {
     const bg_config *c = &m->config;
@@ -81,12 +113,8 @@ static void place_byte_decoder(bg_placer *p, bg_model *m)
         m->chunk_feature = bg_place_act(p, m->be, m->chunk, c->hidden);
         m->chunk_input = bg_place_act(p, m->be, m->chunk, c->byte_hidden);
     }
-    for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++) {
-        bg_prefix *before = &m->prefix[layer];
-        before->length = c->patch_size;
-        before->kv = bg_place_act(p, m->be, R, 2 * c->byte_hidden);
-        before->dkv = m->training ? bg_place_act(p, m->be, R, 2 * c->byte_hidden) : NULL;
-    }
+    if (m->prefix)
+        place_prefix(p, m, R);
     m->hidden = bg_place_act(p, m->be, R, c->byte_hidden);
     m->logits = bg_place_float(p, R, BG_VOCAB);
     if (m->training)
@@ -120,6 +148,7 @@ static void place_shared_temps(bg_placer *p, bg_model *m)
     bg_place_temps(&patch, m->be, &m->patch.t, m->max_rows, c->hidden, m->training);
     if (c->byte_layers)
         bg_place_temps(&byte, m->be, &m->byte.t, (size_t)m->chunk * c->patch_size, c->byte_hidden, m->training);
+    m->front.t = m->byte.t; /* they take turns */
 }
 
 static void place_all(bg_placer *p, bg_model *m)
@@ -161,7 +190,7 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
     bg_free(sys, m->host_grams);
     m->host_grams = NULL;
     bg_free(sys, m->act_memory);
-    const size_t layers = m->config.patch_layers + m->config.byte_layers;
+    const size_t layers = m->config.patch_layers + m->config.byte_layers + m->front.layers;
     m->act_memory = bg_alloc_zero(sys, layers, sizeof *m->act_memory);
     m->host_loss_start = bg_alloc_zero(sys, (size_t)max_files + 1, sizeof *m->host_loss_start);
     if (!m->act_memory || !m->host_loss_start)

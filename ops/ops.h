@@ -95,8 +95,9 @@ typedef struct bg_segments {
  * each, those of segment s at rows [s*length, (s+1)*length). */
 typedef struct bg_prefix {
     size_t length;
-    const void *kv; /* act (S*length,2C): keys, then values */
-    void *dkv;      /* likewise, overwritten by attention_back */
+    const void *kv; /* act (S*length,2C): keys, then values; rows kv_row elements apart */
+    void *dkv;      /* likewise, rows dkv_row apart; overwritten by attention_back */
+    size_t kv_row, dkv_row;
 } bg_prefix;
 
 /* LayerNorm's backward pass with all that wants the same rows.  Returns the gradient of the
@@ -188,8 +189,8 @@ struct bg_ops {
      * positions 0..pos[r] of its slot.  Same bits as attention(). */
     void (*attention_cached)(bg_backend *be, void *out, const void *qkv, void *cache, size_t slots, size_t length, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C);
 
-    /* The first L positions of slot[i]: keys and values kv act (n*L,2C), rows [i*L, (i+1)*L). */
-    void (*cache_put)(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t L, size_t C);
+    /* The first L positions of slot[i]: keys and values kv act (n*L,2C), rows [i*L, (i+1)*L), kv_row elements apart. */
+    void (*cache_put)(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t kv_row, size_t L, size_t C);
 
     /* --- inputs ------------------------------------------------------------ */
     /* x float (R,C) = sum_i table[(i*V + tokens[r,i])] + bias + wpe[pos[r]].
@@ -210,6 +211,11 @@ struct bg_ops {
     /* y act (R*P,C): row r*P + i = table[tokens[r',i]] + place[i], r' = token_row[r] (NULL: r); place (P,C).  And back. */
     void (*token_rows)(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     void (*token_rows_back)(bg_backend *be, float *dtable, float *dplace, const void *dy, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    /* x float (R*P,C): the same rows, as a stack's input.  And back. */
+    void (*symbol_embed)(bg_backend *be, float *x, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    void (*symbol_embed_back)(bg_backend *be, float *dtable, float *dplace, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    /* y act += x act, (R,C) each, rows y_row and x_row elements apart. */
+    void (*add_part)(bg_backend *be, void *y, size_t y_row, const void *x, size_t x_row, size_t R, size_t C);
     /* y act (R,C) row r = x row idx[r]; and dx row idx[r] = dy row r (others untouched; idx has no duplicates). */
     void (*gather_rows)(bg_backend *be, void *y, const void *x, const uint32_t *idx, size_t R, size_t C);
     void (*scatter_rows)(bg_backend *be, void *dx, const void *dy, const uint32_t *idx, size_t R, size_t C);

@@ -234,6 +234,29 @@ static void p_token_rows_back(bg_backend *be, float *dtable, float *dplace, cons
     TIMED(token_rows_back(be, dtable, dplace, dy, tokens, token_row, R, P, C), "token_rows_back", R * P, C, 0, 0);
 }
 
+static void p_symbol_embed(bg_backend *be, float *x, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R,
+                           size_t P, size_t C)
+{
+    TIMED(symbol_embed(be, x, table, place, tokens, token_row, R, P, C), "symbol_embed", R * P, C, 0, 0);
+}
+
+static void p_symbol_embed_back(bg_backend *be, float *dtable, float *dplace, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R,
+                                size_t P, size_t C)
+{
+    TIMED(symbol_embed_back(be, dtable, dplace, dx, tokens, token_row, R, P, C), "symbol_embed_back", R * P, C, 0, 0);
+}
+
+static void p_add_part(bg_backend *be, void *y, size_t y_row, const void *x, size_t x_row, size_t R, size_t C)
+{
+    TIMED(add_part(be, y, y_row, x, x_row, R, C), "add_part", R, C, 0, 0);
+}
+
+static void p_cache_put(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t kv_row, size_t L,
+                        size_t C)
+{
+    TIMED(cache_put(be, cache, slots, length, slot, n, kv, kv_row, L, C), "cache_put", n * L, C, 0, 0);
+}
+
 static void p_muon_begin(bg_backend *be, float *x, const bg_muon *u) { TIMED(muon_begin(be, x, u), "muon_begin", u->R, u->C, 0, 0); }
 static void p_muon_end(bg_backend *be, const float *x, const bg_muon *u) { TIMED(muon_end(be, x, u), "muon_end", u->R, u->C, 0, 0); }
 static void p_narrow(bg_backend *be, void *y, const float *x, size_t R, size_t C, float scale) { TIMED(narrow(be, y, x, R, C, scale), "narrow", R, C, 0, 0); }
@@ -287,7 +310,8 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
-    WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
+    WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(symbol_embed), WRAP(symbol_embed_back), WRAP(add_part), WRAP(cache_put);
+    WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
     WRAP(gather_rows), WRAP(scatter_rows), WRAP(dropout);
     WRAP(cross_entropy), WRAP(segment_sums), WRAP(sum_squares), WRAP(adamw);
 #undef WRAP

@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const schedules[] = { "cosine", "constant", "stable" };
-static const char *const previous[] = { "none", "column", "keys", "column+keys" };
+static const char *const previous[] = { "none", "column", "keys", "column+keys", "patch" };
 static const char *const optimizers[] = { "adamw", "muon" };
 
 #define AT(field) offsetof(bg_settings, field)
@@ -27,7 +27,7 @@ const bg_row bg_settings_rows[] = {
     { "patches", BG_ROW_U32, AT(config.patches), 512, 0, 3, BG_MAX_PATCHES, NULL },
     { "patch_size", BG_ROW_U32, AT(config.patch_size), 16, 0, 1, BG_MAX_PATCH, NULL },
     { "classes", BG_ROW_U32, AT(config.classes), 0, 0, 0, BG_MAX_CLASSES, NULL },
-    { "previous", BG_ROW_U32, AT(config.previous), BG_PREVIOUS_NONE, 0, BG_PREVIOUS_NONE, BG_PREVIOUS_ALL, previous },
+    { "previous", BG_ROW_U32, AT(config.previous), BG_PREVIOUS_NONE, 0, BG_PREVIOUS_NONE, BG_PREVIOUS_PATCH, previous },
     { "grams", BG_ROW_U32, AT(config.grams), 0, 0, 0, BG_MAX_GRAMS, NULL },
     { "classify", BG_ROW_U32, AT(classify), 0, 0, 0, 1, NULL },
     { "batch", BG_ROW_U32, AT(batch), 8, 0, 1, 65535, NULL },

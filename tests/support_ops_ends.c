@@ -164,13 +164,13 @@ const ops_case ops_add_rows = {
     .name = "add_rows", .describe = add_describe, .reference = add_reference, .forward = add_forward, .backward = add_backward, .tolerance = 1e-6,
 };
 
-/* --- rows of a symbol and its place ----------------------------------------------------- */
+/* --- rows of a symbol and its place: activations, or with variant 2 floats --------------- */
 
 static void token_describe(ops_problem *p)
 {
     IN(0, "table", OPS_PARAM, .rows = p->V, .columns = p->C);
     IN(1, "place", OPS_PARAM, .rows = p->P, .columns = p->C);
-    OUT(0, "y", OPS_ACT, .rows = p->R * p->P, .columns = p->C);
+    OUT(0, "y", p->variant & 2 ? OPS_FLOAT : OPS_ACT, .rows = p->R * p->P, .columns = p->C);
     p->ins = 2;
     p->outs = 1;
 }
@@ -180,21 +180,68 @@ static void token_reference(const ops_problem *p, double *const *in, double *con
     for (size_t r = 0; r < p->R; r++)
         for (size_t i = 0; i < p->P; i++)
             for (size_t c = 0; c < p->C; c++)
-                out[0][(r * p->P + i) * p->C + c] = in[0][p->tokens[(p->variant ? r : p->row[r]) * p->P + i] * p->C + c] + in[1][i * p->C + c];
+                out[0][(r * p->P + i) * p->C + c] = in[0][p->tokens[(p->variant & 1 ? r : p->row[r]) * p->P + i] * p->C + c] + in[1][i * p->C + c];
 }
 
 static void token_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    be->ops->token_rows(be, b->out[0], b->in[0], b->in[1], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+    const uint32_t *row = p->variant & 1 ? NULL : p->row;
+    if (p->variant & 2)
+        be->ops->symbol_embed(be, b->out[0], b->in[0], b->in[1], p->tokens, row, p->R, p->P, p->C);
+    else
+        be->ops->token_rows(be, b->out[0], b->in[0], b->in[1], p->tokens, row, p->R, p->P, p->C);
 }
 
 static void token_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    be->ops->token_rows_back(be, b->din[0], b->din[1], b->dout[0], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+    const uint32_t *row = p->variant & 1 ? NULL : p->row;
+    if (p->variant & 2)
+        be->ops->symbol_embed_back(be, b->din[0], b->din[1], b->dout[0], p->tokens, row, p->R, p->P, p->C);
+    else
+        be->ops->token_rows_back(be, b->din[0], b->din[1], b->dout[0], p->tokens, row, p->R, p->P, p->C);
 }
 
 const ops_case ops_token_rows = {
     .name = "token_rows", .describe = token_describe, .reference = token_reference, .forward = token_forward, .backward = token_backward, .tolerance = 1e-6,
+};
+
+/* --- sums of activations ------------------------------------------------------------------ */
+
+/* Added twice to nothing: two inputs, whose gradients are the result's. */
+static void part_describe(ops_problem *p)
+{
+    IN(0, "a", OPS_ACT, .rows = p->R, .columns = p->C);
+    IN(1, "b", OPS_ACT, .rows = p->R, .columns = p->C);
+    OUT(0, "y", OPS_ACT, .rows = p->R, .columns = p->C);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void part_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t i = 0; i < p->R * p->C; i++)
+        out[0][i] = in[0][i] + in[1][i];
+}
+
+static void part_sum(const ops_problem *p, bg_backend *be, void *y, const void *a, const void *b)
+{
+    const size_t row = bg_stride(be->act_size, p->C);
+    be->ops->zero(be, y, p->R * row * be->act_size);
+    be->ops->add_part(be, y, row, a, row, p->R, p->C);
+    if (b)
+        be->ops->add_part(be, y, row, b, row, p->R, p->C);
+}
+
+static void part_forward(const ops_problem *p, bg_backend *be, ops_buffers *b) { part_sum(p, be, b->out[0], b->in[0], b->in[1]); }
+
+static void part_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    part_sum(p, be, b->din[0], b->dout[0], NULL);
+    part_sum(p, be, b->din[1], b->dout[0], NULL);
+}
+
+const ops_case ops_add_part = {
+    .name = "add_part", .describe = part_describe, .reference = part_reference, .forward = part_forward, .backward = part_backward, .tolerance = 1e-6,
 };
 
 /* --- gather and scatter --------------------------------------------------------------- */

@@ -356,13 +356,14 @@ static void attention_reference(const ops_problem *p, double *const *in, double 
 
 static void attention_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1] };
+    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1], .kv_row = bg_stride(be->act_size, 2 * p->C) };
     be->ops->attention(be, b->out[0], b->out[1], b->in[0], &p->segments, p->variant & OPS_BEFORE ? &before : NULL, p->C, p->drop);
 }
 
 static void attention_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1], .dkv = b->din[1] };
+    const size_t row = bg_stride(be->act_size, 2 * p->C);
+    const bg_prefix before = { .length = OPS_KEYS_BEFORE, .kv = b->in[1], .kv_row = row, .dkv = b->din[1], .dkv_row = row };
     be->ops->attention_back(be, b->din[0], b->dout[0], b->out[0], b->in[0], b->out[1], &p->segments, p->variant & OPS_BEFORE ? &before : NULL, p->C, p->drop);
 }
 

@@ -22,7 +22,9 @@ static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0, 0 };
 static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN, 0 };
 static const bg_config keys = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_KEYS, 0 };
 static const bg_config grams = { 64, 2, 2, 128, 12, 8, 0, 0, 500 };
-static const bg_config all = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_ALL, 77 }; /* every extension */
+static const bg_config front = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_PATCH, 0 };
+static const bg_config front_one = { 64, 1, 1, 64, 12, 8, 0, BG_PREVIOUS_PATCH, 0 }; /* a front of one layer: nothing but queries */
+static const bg_config all = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_BOTH, 77 }; /* tables of all kinds */
 static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0, 0 };
 
 static void ok(bg_status s, const bg_error *err)
@@ -196,6 +198,8 @@ static void test_gradients(void **state)
     check_gradient(&wide_bytes, NULL, "byte width of its own");
     check_gradient(&column, NULL, "previous column");
     check_gradient(&keys, NULL, "previous keys");
+    check_gradient(&front, NULL, "previous patch");
+    check_gradient(&front_one, NULL, "previous patch, one layer");
     check_gradient(&grams, NULL, "n-grams");
     check_gradient(&all, &noise, "every extension, dropout");
     check_gradient(&classifier, NULL, "classifier");
@@ -242,6 +246,10 @@ static void test_narrow_gradients(void **state)
     bg_batch_close(&b);
 }
 
+/* Shapes whose bits are compared: with all tables, and with whole patches in front. */
+static const bg_config *const shapes[] = { &all, &front };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
 static void same_bits(const float *a, const float *b, size_t n, const char *what)
 {
     for (size_t i = 0; i < n; i++)
@@ -254,14 +262,15 @@ static void test_threads(void **state)
 {
     static const unsigned threads[] = { 1, 2, 3, 4, 7 };
     const bg_noise noise = { 0.1f, 5, 3 };
-    for (int level = 0; level < LEVELS; level++) {
+    for (int i = 0; i < SHAPES * LEVELS; i++) {
+        const int level = i % LEVELS;
         if (!level_present(level))
             continue;
         float *first = NULL;
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &all, level, threads[t], 3);
+            open_machine(&m, shapes[i / LEVELS], level, threads[t], 3);
             make_batch(&b, 5);
             loss_of(&m, &b, &noise);
             const size_t n = bg_model_params(m.model)->trained;
@@ -281,14 +290,15 @@ static void test_threads(void **state)
 static void test_batch_mates(void **state)
 {
     static const uint32_t chunks[] = { 1, 3, 64 };
-    for (int level = 0; level < LEVELS; level++) {
+    for (int k = 0; k < SHAPES * LEVELS; k++) {
+        const int level = k % LEVELS;
         if (!level_present(level))
             continue;
         double alone[5], together[5];
         for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
             machine m;
             bg_batch b;
-            open_machine(&m, &all, level, 2, chunks[c]);
+            open_machine(&m, shapes[k / LEVELS], level, 2, chunks[c]);
             make_batch(&b, 5);
             bg_model_eval(m.model, &b, together);
             for (uint32_t i = 0; i < 5; i++) {
@@ -311,14 +321,15 @@ static void test_batch_mates(void **state)
 /* Cached logits have the bits of the whole pass. */
 static void test_cached(void **state)
 {
-    for (int level = 0; level < LEVELS; level++) {
+    for (int k = 0; k < SHAPES * LEVELS; k++) {
+        const int level = k % LEVELS;
         if (!level_present(level))
             continue;
         machine m;
         bg_batch b;
         bg_error err;
         bg_decoder *d;
-        open_machine(&m, &all, level, 2, 3);
+        open_machine(&m, shapes[k / LEVELS], level, 2, 3);
         make_batch(&b, 5);
         const uint32_t P = b.P;
         float *whole = malloc((size_t)b.rows * P * BG_VOCAB * sizeof *whole), *step = malloc(3 * BG_VOCAB * sizeof *step);

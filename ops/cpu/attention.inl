@@ -26,7 +26,7 @@ typedef struct attention_work {
     const bg_dropout *drop;
     const act *kv;                  /* (S*before,2C) in front of the segments */
     act *dkv;
-    size_t before, kv_row;          /* before: how many of each, 0 without */
+    size_t before, kv_row, dkv_row; /* before: how many of each, 0 without */
     size_t C, heads, qkv_row, out_row, bundle; /* bundle: segments of a task, 0 = one (segment, head) */
 } attention_work;
 
@@ -262,7 +262,8 @@ static void run_attention(attention_work *w, const bg_prefix *before, bg_task *t
         w->before = before->length;
         w->kv = before->kv;
         w->dkv = before->dkv;
-        w->kv_row = act_stride(2 * w->C);
+        w->kv_row = before->kv_row;
+        w->dkv_row = before->dkv_row;
     }
     assert(w->before + longest <= ((bg_cpu *)w->be)->limits.max_segment);
     w->bundle = longest <= SHORT_SEGMENT ? BUNDLE_ROWS / (longest ? longest : 1) : 0;

@@ -94,7 +94,7 @@ AI void dkeys_done(const back_head *b, const head_rows *h, int which, const floa
         head_done(own, w->qkv_row, d, h->length);
         return;
     }
-    narrow_head(w->dkv + h->segment * h->before * w->kv_row + which * w->C + h->head * BG_HEAD, w->kv_row, d, h->before);
+    narrow_head(w->dkv + h->segment * h->before * w->dkv_row + which * w->C + h->head * BG_HEAD, w->dkv_row, d, h->before);
     narrow_head(own, w->qkv_row, d + h->before * BG_HEAD, h->length);
 }
 

@@ -196,3 +196,68 @@ static void token_rows_back(bg_backend *be, float *dtable, float *dplace, const 
     byte_work w = { .feature = dy, .dwte = dtable, .dwpe = dplace, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .feature_row = act_stride(C) };
     bg_pool_run(be->pool, token_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }
+
+/* --- the same rows as floats ------------------------------------------------------------------ */
+
+static void symbol_embed_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        float *x = w->x + r * w->P * w->row;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, x += w->row)
+            add_embedding(x, w->wte + tokens[i] * w->C, w->wpe + i * w->C, w->C);
+    }
+}
+
+static void symbol_embed(bg_backend *be, float *x, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = {
+        .x = x, .wte = table, .wpe = place, .tokens = tokens, .token_row = token_row,
+        .R = R, .P = P, .C = C, .row = float_stride(C), .per_task = 1 + 128 / P,
+    };
+    bg_pool_run(be->pool, symbol_embed_task, &w, count_tasks(R, w.per_task));
+}
+
+static void symbol_embed_back_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++) {
+        const float *dx = w->dx + r * w->P * w->row + c;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, dx += w->row) {
+            add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
+            add_columns(w->dwpe + i * w->C + c, dx, n);
+        }
+    }
+}
+
+static void symbol_embed_back(bg_backend *be, float *dtable, float *dplace, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+{
+    byte_work w = { .dwte = dtable, .dwpe = dplace, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
+    bg_pool_run(be->pool, symbol_embed_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+}
+
+/* --- sums of activations ---------------------------------------------------------------------- */
+
+static void add_part_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++) {
+        act *y = w->dfeature + r * w->row;
+        const act *x = w->feature + r * w->feature_row;
+        for (size_t i = 0; i < w->C; i += VW)
+            astore(y + i, aload(y + i) + aload(x + i));
+    }
+}
+
+/* C is a multiple of a head's width, so of whole vectors. */
+static void add_part(bg_backend *be, void *y, size_t y_row, const void *x, size_t x_row, size_t R, size_t C)
+{
+    byte_work w = { .dfeature = y, .row = y_row, .feature = x, .feature_row = x_row, .R = R, .C = C, .per_task = 64 };
+    assert(C % BG_HEAD == 0);
+    bg_pool_run(be->pool, add_part_task, &w, count_tasks(R, w.per_task));
+}

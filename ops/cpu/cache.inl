@@ -122,8 +122,8 @@ static void cache_put_task(void *arg, size_t head, unsigned thread)
         }
 }
 
-static void cache_put(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t L, size_t C)
+static void cache_put(bg_backend *be, void *cache, size_t slots, size_t length, const uint32_t *slot, size_t n, const void *kv, size_t kv_row, size_t L, size_t C)
 {
-    cache_work w = { .be = be, .qkv = kv, .cache = cache, .slot = slot, .R = n, .C = C, .length = length, .qkv_row = act_stride(2 * C), .per_task = L };
+    cache_work w = { .be = be, .qkv = kv, .cache = cache, .slot = slot, .R = n, .C = C, .length = length, .qkv_row = kv_row, .per_task = L };
     bg_pool_run(be->pool, cache_put_task, &w, C / BG_HEAD);
 }
