@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "data/midi.h"
+#include "data/midi_compare.h"
 #include "run/settings.h"
 #include "run/sizes.h"
 
@@ -64,7 +65,7 @@ bgpt_score bg_api_public_score(const bg_score *s)
     return (bgpt_score){
         .file = s->file, .bytes = s->bytes, .symbols = s->symbols, .nats = s->nats,
         .nats_per_symbol = s->nats_per_symbol, .reference_bpb = s->reference_bpb, .bits_per_byte = s->bits_per_byte,
-        .label = s->label, .predicted = s->predicted,
+        .label = s->label, .predicted = s->predicted, .confidence = s->confidence,
     };
 }
 
@@ -139,6 +140,31 @@ bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
 {
     bg_error e;
     return bg_api_return(err, bg_midi_check(data, size, NULL, &e), &e);
+}
+
+typedef struct bar_relay { void (*bar)(void *ctx, const bgpt_midi_bar *b); void *ctx; } bar_relay;
+
+static void relay_bar(void *ctx, const bg_midi_bar *b)
+{
+    const bar_relay *to = ctx;
+    const bgpt_midi_bar out = { b->number, b->notes, b->right, b->wrong, b->missing, b->extra };
+    to->bar(to->ctx, &out);
+}
+
+bgpt_status bgpt_midi_compare(const uint8_t *truth, size_t truth_size, const uint8_t *found, size_t found_size, bgpt_midi_comparison *out,
+                              void (*bar)(void *ctx, const bgpt_midi_bar *b), void *ctx, const bgpt_options *opt, bgpt_error *err)
+{
+    bg_api_sys hooks;
+    bg_error e;
+    bg_midi_comparison c;
+    bar_relay relay = { bar, ctx };
+    bg_status s = bg_midi_compare(bg_api_sys_open(&hooks, opt), truth, truth_size, found, found_size, &c, bar ? relay_bar : NULL, &relay, &e);
+    if (s == BG_OK) {
+        *out = (bgpt_midi_comparison){ .bars = c.bars, .bars_equal = c.bars_equal, .notes = c.sum.notes, .right = c.sum.right, .wrong = c.sum.wrong,
+                                       .missing = c.sum.missing, .extra = c.sum.extra, .exact = c.exact };
+        bg_api_return(&out->fault, c.fault.code, &c.fault);
+    }
+    return bg_api_return(err, s, &e);
 }
 
 bgpt_status bgpt_write_file(const char *path, const void *data, size_t size, int overwrite, const bgpt_options *opt, bgpt_error *err)

@@ -103,3 +103,16 @@ bgpt_status bgpt_cpu_generate(const bgpt_cpu_folder *f, const bgpt_options *opt,
         bg_pool_close(pool);
     return bg_api_return(err, s, &e);
 }
+
+bgpt_status bgpt_cpu_program(uint64_t seed, uint64_t index, int test, uint32_t min, uint32_t max, uint8_t file[BGPT_CPU_FILE], size_t *size,
+                             bgpt_error *err)
+{
+    const uint32_t least = min ? min : 1, most = max ? max : 255;
+    bg_error e;
+    bg_status s = BG_OK;
+    if (least > most || most > BG_SIM_SLOTS || index >= BG_SIM_TEST)
+        s = bg_fail(&e, BG_ERR_ARGUMENT, "program %llu of %u to %u instructions: 1 to %d fit, below number 2^63", (unsigned long long)index, least, most, BG_SIM_SLOTS);
+    else
+        bg_sim_instance(seed, test ? BG_SIM_TEST + index : index, least, most, file, size);
+    return bg_api_return(err, s, &e);
+}

@@ -44,6 +44,7 @@ static bg_settings settings_of(const bgpt_train *t)
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
         .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
         .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
+        .patience = t->patience,
     };
 }
 
@@ -88,7 +89,7 @@ bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_er
         .settings = settings_of(t), .data = t->data.paths, .data_count = t->data.count,
         .validation = t->validation.paths, .validation_count = t->validation.count,
         .pairs = t->data.pairs, .out = t->out, .init = t->init, .resume = t->resume, .overwrite = t->overwrite,
-        .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
+        .tensorboard = t->tensorboard, .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
         .progress = progress, .stop = stop, .notice = notice, .ctx = &ctx,
     };
     return bg_api_return(err, bg_train_run(&run, &machine, &e), &e);

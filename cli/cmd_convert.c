@@ -1,16 +1,19 @@
 /* bgpt convert: files of one format into another, by a model trained on pairs.
  * No input and no model is ever overwritten; an existing output only with -f. */
+#include "cli/conversion_check.h"
 #include "cli/jobs.h"
 #include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/show.h"
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct convert_arguments {
     common common;
-    const char *model, *from, *to;
+    const char *model, *from, *to, *show;
+    bool check;
     sampling_arguments sampling;
     int weights;           /* a bgpt_weights */
 } convert_arguments;
@@ -23,6 +26,9 @@ static const option convert_options[] = {
       "the format to write; needed where OUT is a folder or -" },
     { "from", 0, OPTION_TEXT, offsetof(convert_arguments, from), 0, 0, NULL, "EXT",
       "the format of the inputs, without it that of each file's name; of a folder, only files of this format are taken" },
+    { "check", 0, OPTION_FLAG, offsetof(convert_arguments, check), 0, 0, NULL, NULL,
+      "of abc and mid: compare what was made with abc2midi's and midi2abc's work (Debian package abcmidi), bar by bar" },
+    SHOW_ROW(convert_arguments),
     { "force", 'f', OPTION_FLAG, offsetof(convert_arguments, sampling.force), 0, 0, NULL, NULL,
       "overwrite existing files; print any format on a terminal" },
     SAMPLING_ROWS(convert_arguments),
@@ -40,6 +46,8 @@ typedef struct plan {
     size_t usable;       /* of the list, at its front, once the model is open */
     size_t skipped;      /* files of a folder that are in another format */
     json_t *files;       /* with --format=json, what became of each input */
+    conversion_check check; /* with --check */
+    show shown;             /* with --show */
     bool tried;          /* nothing that concerns all inputs kept them from being converted */
 } plan;
 
@@ -260,6 +268,28 @@ static void drop_unknown_formats(const bgpt_model *m, plan *p)
     p->usable = kept;
 }
 
+static void on_made(void *ctx, const job *j, const uint8_t *file, size_t size, json_t *object)
+{
+    plan *p = ctx;
+    if (p->arguments->check)
+        check_add(&p->check, &j->request, job_name(j), file, size, object);
+    show_add(&p->shown, job_name(j), j->request.extension, file, size);
+}
+
+/* What --check and --show ask for, before long work. */
+static int open_views(plan *p, const bgpt_options *o)
+{
+    const convert_arguments *a = p->arguments;
+    int code = show_open(&p->shown, a->show, p->to, a->sampling.force, o);
+    if (code == 0 && a->show != NULL)
+        code = refuse_same(a->show, a->model, "model");
+    for (size_t i = 0; i < p->list.count && a->show != NULL && code == 0; i++)
+        code = refuse_same(a->show, p->list.items[i].input_path, "input");
+    if (code == 0 && a->check && is_dash(p->out))
+        code = usage_error("--check needs standard output for itself: name a file as OUT");
+    return code == 0 && a->check ? check_open(&p->check, p->to, a->common.json, o) : code;
+}
+
 static int convert(plan *p)
 {
     const convert_arguments *a = p->arguments;
@@ -267,8 +297,10 @@ static int convert(plan *p)
     o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     job_setup setup = { .machine = &o, .sampling = convert_sampling(a), .max_bytes = a->sampling.max_bytes,
-                        .overwrite = a->sampling.force, .make_folders = p->many, .files = p->files };
-    int code = machine_announce(&o, NULL, NULL);
+                        .overwrite = a->sampling.force, .make_folders = p->many, .made = on_made, .ctx = p, .files = p->files };
+    int code = open_views(p, &o);
+    if (code == 0)
+        code = machine_announce(&o, NULL, NULL);
     o.max_streams = (unsigned)(p->list.count < a->sampling.streams ? p->list.count : a->sampling.streams);
     if (code == 0)
         code = model_open(&m, a->model, &o);
@@ -280,6 +312,11 @@ static int convert(plan *p)
         p->tried = true;
         code = jobs_run(&setup, &(job_list){ p->list.items, p->usable });
     }
+    if (!p->tried)
+        p->shown.dead = true; /* one sentence is enough */
+    if (a->check && !a->common.json)
+        check_print(&p->check);
+    code = worse(worse(code, p->check.code), show_close(&p->shown));
     bgpt_close(m);
     return code;
 }
@@ -299,8 +336,12 @@ static int run_convert(void *arguments)
         code = convert(&p);
     else
         p.tried = code == 0; /* all inputs are missing */
-    if (p.tried && p.files != NULL)
-        out_json(json_pack("{s:O, s:o}", "files", p.files, "seed", json_count(a->common.seed)));
+    if (p.tried && p.files != NULL) {
+        json_t *o = json_pack("{s:O, s:o}", "files", p.files, "seed", json_count(a->common.seed));
+        if (a->check)
+            json_object_set_new(o, "check", check_json(&p.check));
+        out_json(o);
+    }
     json_decref(p.files);
     code = worse(code, p.worst);
     jobs_free(&p.list);
@@ -316,9 +357,12 @@ const command command_convert = {
                "the format; the folder is made if missing. - as IN or OUT is standard input or output.\n\n"
                "The most likely byte is taken each time, unless --top-k, --top-p or --temperature is given. Inputs that are too "
                "long for the context or cannot be read are reported; the others are converted all the same. MIDI files are "
-               "checked, and the verdict is printed.",
+               "checked, and the verdict is printed.\n\n"
+               "With --check what was made is compared with what the rules say. MIDI: with abc2midi's of the same input. ABC: abc2midi makes MIDI of it, which is "
+               "compared with the input; beside that stands how many bars survive in midi2abc's ABC. Bars that differ are listed: a note is right when start, length, key and channel "
+               "are, wrong when it begins where one should but is another; loudness does not count. The programs run with limits of time, memory and size.",
     .examples = "bgpt convert -m run/model.safetensors tune.abc tune.mid\n"
-                "bgpt convert -m run/model.safetensors tunes/ out --to mid\n"
+                "bgpt convert -m run/model.safetensors tunes/ out --to mid --check\n"
                 "bgpt convert -m run/model.safetensors --from abc --to mid - - <tune.abc >tune.mid",
     ROWS_OF(convert_options),
     .arguments_size = sizeof(convert_arguments),

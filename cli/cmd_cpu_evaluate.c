@@ -10,15 +10,17 @@
 #include "cli/simcpu.h"
 #include "cli/simcpu_figures.h"
 #include "cli/simcpu_guess.h"
+#include "cli/simcpu_plot.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct evaluate_arguments {
     common common;
-    const char *model;
+    const char *model, *plot;
     int weights;           /* a bgpt_weights */
-    uint64_t streams;
+    uint64_t streams, count, min, max;
+    bool force;
 } evaluate_arguments;
 
 static const option evaluate_options[] = {
@@ -26,6 +28,13 @@ static const option evaluate_options[] = {
       "judge what this model makes of each file's memory and first state, not the file's own states" },
     WEIGHTS_ROW(evaluate_arguments),
     { "streams", 0, OPTION_COUNT, offsetof(evaluate_arguments, streams), 1, 256, "16", "N", "programs that the model runs side by side; the bytes do not depend on it" },
+    { "count", 'n', OPTION_COUNT, offsetof(evaluate_arguments, count), 1, 1e9, NULL, "N",
+      "instead of files: with -m, the N programs that bgpt cpu generate of the same --seed, --min and --max would put into FOLDER/test" },
+    { "min", 0, OPTION_COUNT, offsetof(evaluate_arguments, min), 1, 256, "1", "A", "with --count: instructions of the shortest programs, HLT counted" },
+    { "max", 0, OPTION_COUNT, offsetof(evaluate_arguments, max), 1, 256, "255", "B", "with --count: instructions of the longest programs" },
+    { "plot", 0, OPTION_TEXT, offsetof(evaluate_arguments, plot), 0, 0, NULL, "FILE",
+      "with -m, FILE.svg or FILE.png: accuracy by length of program and by field, drawn by gnuplot; its script stays beside the picture as FILE.gp" },
+    { "force", 'f', OPTION_FLAG, offsetof(evaluate_arguments, force), 0, 0, NULL, NULL, "overwrite an existing picture" },
 };
 
 typedef struct work {
@@ -123,14 +132,11 @@ static void run_waiting(work *w)
     w->code = worse(w->code, code);
 }
 
-/* A program in line; its states in the file, if any, are not looked at. */
-static int line_up(work *w, const char *path)
+/* The program whose truth stands behind those that wait joins them. */
+static int line_up(work *w, const char *name)
 {
     guess *g = &w->guesses[w->waiting];
-    int code = run_program(path, w->machine, g->truth, &g->truth_size);
-    if (code != 0)
-        return code;
-    g->path = strdup(path);
+    g->path = strdup(name);
     if (g->path == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory");
     w->waiting++;
@@ -139,20 +145,53 @@ static int line_up(work *w, const char *path)
     return 0;
 }
 
+/* A program of a file; its states in the file, if any, are not looked at. */
+static int line_up_file(work *w, const char *path)
+{
+    guess *g = &w->guesses[w->waiting];
+    int code = run_program(path, w->machine, g->truth, &g->truth_size);
+    return code == 0 ? line_up(w, path) : code;
+}
+
+static int line_up_made(work *w, uint64_t index)
+{
+    const evaluate_arguments *a = w->arguments;
+    guess *g = &w->guesses[w->waiting];
+    bgpt_error error = { 0 };
+    char name[48];
+    if (bgpt_cpu_program(a->common.seed, index, 1, (uint32_t)a->min, (uint32_t)a->max, g->truth, &g->truth_size, &error) != BGPT_OK)
+        return fail_with(&error);
+    snprintf(name, sizeof name, "program %llu", (unsigned long long)index + 1);
+    return line_up(w, name);
+}
+
+static void show_progress(const work *w)
+{
+    char text[64];
+    if (!progress_due())
+        return;
+    snprintf(text, sizeof text, "%llu files", (unsigned long long)w->sum.files);
+    progress_show(text);
+}
+
 static void on_file(void *ctx, const char *path)
 {
     work *w = ctx;
-    char text[64];
     if (w->only_bin && strcmp(path_extension(path), "bin") != 0)
         return;
     if (w->stopped)
         return;
-    int code = w->model != NULL ? line_up(w, path) : evaluate_file(w, path);
+    int code = w->model != NULL ? line_up_file(w, path) : evaluate_file(w, path);
     w->refused += code != 0;
     w->code = worse(w->code, code);
-    if (progress_due()) {
-        snprintf(text, sizeof text, "%llu files", (unsigned long long)w->sum.files);
-        progress_show(text);
+    show_progress(w);
+}
+
+static void evaluate_made(work *w)
+{
+    for (uint64_t i = 0; i < w->arguments->count && !w->stopped && w->code == 0; i++) {
+        w->code = line_up_made(w, i);
+        show_progress(w);
     }
 }
 
@@ -217,16 +256,40 @@ static int open_model(work *w, bgpt_options *o)
     return code;
 }
 
+static int check_arguments(const evaluate_arguments *a)
+{
+    const bool made = GIVEN(a, count);
+    if (made && a->common.operand_count > 0)
+        return usage_error("--count makes programs: no files can be given beside it");
+    if (!made && a->common.operand_count == 0)
+        return usage_error("FOLDER is missing, or --count N with -m MODEL");
+    if (a->model == NULL && (made || a->plot != NULL))
+        return usage_error("--%s is about a model: -m MODEL is missing", made ? "count" : "plot");
+    if (!made && (GIVEN(a, min) || GIVEN(a, max)))
+        return usage_error("--min and --max are about programs that are made: --count is missing");
+    if (a->min > a->max)
+        return usage_error("--min: %llu is more than --max, %llu", (unsigned long long)a->min, (unsigned long long)a->max);
+    if (a->plot != NULL && refuse_same(a->plot, a->model, "model") != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
+    return a->plot != NULL ? figures_plot_check(a->plot, a->force) : 0;
+}
+
 static int run_evaluate(void *arguments)
 {
     const evaluate_arguments *a = arguments;
     bgpt_options o = machine_options(&a->common);
     work w = { .arguments = a, .machine = &o };
+    int code = check_arguments(a);
+    if (code != 0)
+        return code;
     w.wrong = a->common.json && a->common.verbose ? json_array() : NULL;
     if (a->model != NULL)
         w.code = open_model(&w, &o);
     if (w.code == 0) {
-        evaluate_all(&w);
+        if (a->count > 0)
+            evaluate_made(&w);
+        else
+            evaluate_all(&w);
         run_waiting(&w);
         progress_clear();
     } else {
@@ -234,10 +297,12 @@ static int run_evaluate(void *arguments)
     }
     if (w.sum.files > 0)
         report(&w);
-    else if (w.refused == 0)
+    else if (w.code == 0)
         w.code = fail(BGPT_ERR_NOT_FOUND, "%s: no .bin file in it", a->common.operands[0]);
     if (w.sum.files > 0 && w.refused > 0)
         notice("%llu files could not be judged and are not in these figures", (unsigned long long)w.refused);
+    if (w.sum.files > 0 && a->plot != NULL)
+        w.code = worse(w.code, figures_plot(&w.figures, a->model, a->plot, a->force, &o));
     json_decref(w.wrong);
     free(w.guesses);
     bgpt_close(w.model);
@@ -247,7 +312,7 @@ static int run_evaluate(void *arguments)
 const command command_cpu_evaluate = {
     .name = "cpu evaluate",
     .summary = "how right state files are, or a model: bgpt cpu evaluate [-m MODEL] FOLDER",
-    .usage = "[-m MODEL] FOLDER|FILE... [options]",
+    .usage = "[-m MODEL] FOLDER|FILE... [options]\n       bgpt cpu evaluate -m MODEL --count N [options]",
     .details = "Runs each file's memory from its first state and compares the file's other states with the machine's: the share of bytes, of whole states, "
                "and of whole files that are right, over all files (a folder's .bin files, at any depth). What a file lacks is wrong; a file that goes on after HLT is not exact. "
                "-v names each file's first wrong step.\n\n"
@@ -255,11 +320,11 @@ const command command_cpu_evaluate = {
                "nothing else changed.\n\n"
                "With -m a model is judged: it is given each program's memory and first state (of a state file, or of assembly, which is assembled first) and makes the rest by "
                "itself, always the most likely byte. Further figures say what it gets right by field, by length of program and by instruction; changed and kept are "
-               "meant from the machine's one state to its next.",
-    .examples = "bgpt cpu evaluate programs/test\nbgpt cpu evaluate -v guessed/*.bin\nbgpt cpu evaluate -m run/model.safetensors programs/test",
+               "meant from the machine's one state to its next. With --count the programs are made on the fly, from the seed, and are never ones that train cpu:SEED sees.",
+    .examples = "bgpt cpu evaluate programs/test\nbgpt cpu evaluate -v guessed/*.bin\nbgpt cpu evaluate -m run/model.safetensors programs/test\n"
+                "bgpt cpu evaluate -m run/model.safetensors --count 1000 --seed 7 --max 64 --plot accuracy.svg",
     ROWS_OF(evaluate_options),
     .arguments_size = sizeof(evaluate_arguments),
-    .min_operands = 1,
     .max_operands = SIZE_MAX,
     .operand_name = "FOLDER",
     .run = run_evaluate,

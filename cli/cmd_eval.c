@@ -4,6 +4,7 @@
 #include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include <stdio.h>
@@ -14,6 +15,8 @@ typedef struct eval_arguments {
     const char *model, *pairs;
     uint64_t batch;
     int weights;           /* a bgpt_weights */
+    text_list confusion;
+    bool force;
 } eval_arguments;
 
 static const option eval_options[] = {
@@ -22,6 +25,9 @@ static const option eval_options[] = {
     { "pairs", 0, OPTION_TEXT, offsetof(eval_arguments, pairs), 0, 0, NULL, "A:B",
       "score the conversion of x.A into x.B (abc:mid), or both ways (abc+mid); figures are those of the target file" },
     { "batch", 0, OPTION_COUNT, offsetof(eval_arguments, batch), 1, 4096, "8", "N", "files side by side; the figures do not depend on it" },
+    { "confusion", 0, OPTION_LIST, offsetof(eval_arguments, confusion), 0, 0, NULL, "FILE",
+      "of a classifier: write the confusion matrix to FILE.csv or, as a picture, FILE.png; may be given several times" },
+    { "force", 'f', OPTION_FLAG, offsetof(eval_arguments, force), 0, 0, NULL, NULL, "overwrite existing files of --confusion" },
 };
 
 /* What the callbacks see. */
@@ -30,6 +36,7 @@ typedef struct table {
     bool classifier, json;
     json_t *files; /* array, with json */
     uint64_t done;
+    calibration calibration;
 } table;
 
 static json_t *score_json(const table *t, const bgpt_score *s)
@@ -43,6 +50,8 @@ static json_t *score_json(const table *t, const bgpt_score *s)
         json_object_set_new(o, "label", json_text(bgpt_label(t->model, (uint32_t)s->label)));
     if (t->classifier && s->predicted >= 0)
         json_object_set_new(o, "predicted", json_text(bgpt_label(t->model, (uint32_t)s->predicted)));
+    if (t->classifier && s->predicted >= 0)
+        json_object_set_new(o, "confidence", json_number(s->confidence));
     return o;
 }
 
@@ -75,6 +84,8 @@ static void on_file(void *ctx, const bgpt_score *s)
     table *t = ctx;
     char text[64];
     t->done++;
+    if (t->classifier)
+        calibration_add(&t->calibration, s->confidence, s->label == s->predicted);
     if (t->json)
         json_array_append_new(t->files, score_json(t, s));
     else if (t->classifier)
@@ -167,6 +178,48 @@ static void comparison_json(const comparison *full, const bgpt_score *total, con
     }
 }
 
+static int check_files(const eval_arguments *a)
+{
+    int code = 0;
+    for (size_t i = 0; i < a->confusion.count && code == 0; i++) {
+        const char *path = a->confusion.items[i];
+        code = confusion_file_check(path, a->force);
+        if (code == 0)
+            code = refuse_same(path, a->model, "model");
+        for (size_t k = 0; k < a->common.operand_count && code == 0; k++)
+            code = refuse_same(path, a->common.operands[k], "scored file");
+    }
+    return code;
+}
+
+static int save_files(const eval_arguments *a, const confusion *c, const bgpt_options *o)
+{
+    int code = 0;
+    for (size_t i = 0; i < a->confusion.count; i++)
+        code = worse(code, confusion_save(c, a->confusion.items[i], a->force, o));
+    return code;
+}
+
+/* All files are scored: the sums, what narrow weights cost, the files that were asked for. */
+static int report(const eval_arguments *a, const table *t, const bgpt_score *total, const confusion *c, const bgpt_options *o, const char *isa, const char *precision)
+{
+    comparison full = { 0 };
+    int code = 0;
+    if (!t->json)
+        print_total(t, total, c);
+    if (o->weights == BGPT_WEIGHTS_INT8)
+        code = compare(a, *o, &full);
+    if (code == 0 && full.made && !t->json)
+        print_comparison(&full, total, c, t->classifier);
+    if (code == 0 && t->json) {
+        json_t *object = report_json(t, total, c, a->pairs != NULL, isa, precision);
+        if (full.made)
+            comparison_json(&full, total, c, t->classifier, object);
+        out_json(object);
+    }
+    return code == 0 && t->classifier ? save_files(a, c, o) : code;
+}
+
 static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *o, const char *isa, const char *precision)
 {
     bgpt_config config = bgpt_get_config(m);
@@ -175,12 +228,13 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
     bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs },
                     .file = on_file, .notice = notice_hook, .stop = stop_hook, .ctx = &t };
     uint64_t *counts = classifier ? calloc((size_t)config.classes * config.classes, sizeof *counts) : NULL;
-    confusion c = { .model = m, .classes = config.classes, .counts = counts };
+    confusion c = { .model = m, .classes = config.classes, .counts = counts, .calibration = &t.calibration };
     bgpt_score total = { 0 };
     bgpt_error error = { 0 };
-    comparison full = { 0 };
     int code = 0;
-    if (t.files == NULL || (classifier && counts == NULL)) {
+    if (!classifier && a->confusion.count > 0) {
+        code = usage_error("--confusion: %s is not a classifier", a->model);
+    } else if (t.files == NULL || (classifier && counts == NULL)) {
         code = fail(BGPT_ERR_MEMORY, "out of memory");
     } else {
         print_context_rule(&config, classifier);
@@ -191,18 +245,8 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
             code = fail(BGPT_ERR_FAILED, "interrupted after %llu files", (unsigned long long)t.done);
         else if (status != BGPT_OK)
             code = fail_with(&error);
-        else if (!t.json)
-            print_total(&t, &total, &c);
-        if (code == 0 && o->weights == BGPT_WEIGHTS_INT8)
-            code = compare(a, *o, &full);
-        if (code == 0 && full.made && !t.json)
-            print_comparison(&full, &total, &c, classifier);
-        if (code == 0 && t.json) {
-            json_t *report = report_json(&t, &total, &c, a->pairs != NULL, isa, precision);
-            if (full.made)
-                comparison_json(&full, &total, &c, classifier, report);
-            out_json(report);
-        }
+        else
+            code = report(a, &t, &total, &c, o, isa, precision);
     }
     json_decref(t.files);
     free(counts);
@@ -219,7 +263,9 @@ static int run_eval(void *arguments)
     o.batch = (unsigned)a->batch;
     if (a->model == NULL)
         return usage_error("-m MODEL is missing");
-    int code = machine_announce(&o, &isa, &precision);
+    int code = check_files(a);
+    if (code == 0)
+        code = machine_announce(&o, &isa, &precision);
     if (code == 0)
         code = model_open(&m, a->model, &o);
     if (code == 0) {
@@ -238,7 +284,8 @@ const command command_eval = {
                "included; and bits per byte, all bits spent on a file divided by its bytes, which is comparable with a compressor. "
                "With --pairs the figures are those of the target file; pairs longer than the context are left out and counted.\n\n"
                "For a classifier (train --classify): for each file whether it is recognised, then recall and precision of each "
-               "label, the confusion matrix, accuracy and macro F1.\n\n"
+               "label, the confusion matrix, calibration (how often it is right beside how sure it is, in ten bins; their mean distance is the expected "
+               "calibration error), accuracy and macro F1.\n\n"
                "With --weights int8 the files are scored a second time with full weights, and the difference is the last line.",
     .examples = "bgpt eval -m run/model.safetensors held-out/\n"
                 "bgpt eval -m run/model.safetensors held-out/ --pairs abc:mid --format=json",

@@ -6,13 +6,14 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/show.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct generate_arguments {
     common common;
-    const char *model, *extension, *output, *prompt;
+    const char *model, *extension, *output, *prompt, *show;
     uint64_t count;
     sampling_arguments sampling;
     int weights;           /* a bgpt_weights */
@@ -30,6 +31,7 @@ static const option generate_options[] = {
       "write K files, 0001.EXT and so on, into the folder given with -o" },
     { "prompt", 0, OPTION_TEXT, offsetof(generate_arguments, prompt), 0, 0, NULL, "FILE",
       "begin with the bytes of this file (- is standard input); it may end anywhere" },
+    SHOW_ROW(generate_arguments),
     { "force", 'f', OPTION_FLAG, offsetof(generate_arguments, sampling.force), 0, 0, NULL, NULL,
       "overwrite existing files; print any format on a terminal" },
     SAMPLING_ROWS(generate_arguments),
@@ -108,8 +110,13 @@ static int plan(const generate_arguments *a, const char *extension, job_list *li
     return code;
 }
 
+static void on_made(void *ctx, const job *j, const uint8_t *file, size_t size, json_t *object)
+{
+    show_add(ctx, job_name(j), j->request.extension, file, size);
+}
+
 /* With the model open and the prompt read. */
-static int generate(const generate_arguments *a, bgpt_model *m, const bgpt_options *o, job_list *list, json_t *files)
+static int generate(const generate_arguments *a, bgpt_model *m, const bgpt_options *o, job_list *list, show *shown, json_t *files)
 {
     uint8_t *prompt = NULL;
     size_t size = 0;
@@ -120,7 +127,7 @@ static int generate(const generate_arguments *a, bgpt_model *m, const bgpt_optio
     }
     if (code == 0) {
         job_setup setup = { .model = m, .machine = o, .sampling = sampling_of(&a->sampling, a->common.seed), .max_bytes = a->sampling.max_bytes,
-                            .overwrite = a->sampling.force, .files = files };
+                            .overwrite = a->sampling.force, .made = on_made, .ctx = shown, .files = files };
         code = jobs_run(&setup, list);
     }
     if (prompt != NULL)
@@ -134,14 +141,24 @@ static int run_with_model(const generate_arguments *a, const char *extension, jo
     o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     json_t *files = a->common.json ? json_array() : NULL;
-    int code = machine_announce(&o, NULL, NULL);
+    show shown;
+    int code = show_open(&shown, a->show, extension, a->sampling.force, &o);
+    if (code == 0 && a->show != NULL)
+        code = refuse_same(a->show, a->model, "model");
+    if (code == 0 && a->show != NULL)
+        code = refuse_same(a->show, a->prompt, "prompt");
+    if (code == 0)
+        code = machine_announce(&o, NULL, NULL);
     o.max_streams = (unsigned)(list->count < a->sampling.streams ? list->count : a->sampling.streams);
     if (code == 0)
         code = model_open(&m, a->model, &o);
     if (code == 0)
         code = model_check_extension(m, a->model, extension);
     if (code == 0)
-        code = generate(a, m, &o, list, files);
+        code = generate(a, m, &o, list, &shown, files);
+    else
+        shown.dead = true; /* one sentence is enough */
+    code = worse(code, show_close(&shown));
     if (files != NULL && json_array_size(files) > 0)
         out_json(json_pack("{s:O, s:o}", "files", files, "seed", json_count(a->common.seed)));
     json_decref(files);
@@ -170,9 +187,11 @@ const command command_generate = {
     .details = "Writes files of the wanted format, byte after byte, until the model ends the file, --max-bytes are made, or the "
                "context is full; standard error says which it was. With --prompt the file begins with the prompt's bytes.\n\n"
                "The same seed and options give the same bytes, on any number of threads and however many files are written "
-               "together. MIDI files are checked, and the verdict is printed.",
+               "together. MIDI files are checked, and the verdict is printed. With --show all of them can be seen or heard at once; the "
+               "programs that play tunes run with limits of time, memory and size.",
     .examples = "bgpt generate -m run/model.safetensors --ext abc --top-p 0.9 -o tune.abc\n"
                 "bgpt generate -m run/model.safetensors --ext mid -n 16 -o tunes\n"
+                "bgpt generate -m run/model.safetensors --ext bmp -n 64 -o images --show images.png\n"
                 "bgpt generate -m run/model.safetensors --prompt start.abc --greedy",
     ROWS_OF(generate_options),
     .arguments_size = sizeof(generate_arguments),

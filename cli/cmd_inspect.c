@@ -22,9 +22,10 @@ static const option inspect_options[] = {
     WEIGHTS_ROW(inspect_arguments),
     { "pairs", 0, OPTION_TEXT, offsetof(inspect_arguments, pairs), 0, 0, NULL, "A:B", "inspect the conversion of x.A into x.B: both files are given, the target is shown" },
     { "from", 0, OPTION_BYTES, offsetof(inspect_arguments, from), 0, 1e15, "0", "N", "show bytes from this place on; the model reads all" },
-    { "length", 0, OPTION_BYTES, offsetof(inspect_arguments, length), 1, 1e15, NULL, "N", "show so many bytes; without it 4096 on the screen, all in a page" },
-    { "output", 'o', OPTION_TEXT, offsetof(inspect_arguments, output), 0, 0, NULL, "FILE.html", "a page to look at, in one file; without it standard output" },
-    { "force", 'f', OPTION_FLAG, offsetof(inspect_arguments, force), 0, 0, NULL, NULL, "overwrite an existing page" },
+    { "length", 0, OPTION_BYTES, offsetof(inspect_arguments, length), 1, 1e15, NULL, "N", "show so many bytes; without it 4096 on the screen, all in a page, up to 4 million in a picture" },
+    { "output", 'o', OPTION_TEXT, offsetof(inspect_arguments, output), 0, 0, NULL, "FILE",
+      "FILE.html: a page to look at, in one file; FILE.png: a picture; without it standard output" },
+    { "force", 'f', OPTION_FLAG, offsetof(inspect_arguments, force), 0, 0, NULL, NULL, "overwrite an existing file" },
 };
 
 enum { SCREEN = 4096, DEAREST = 10 };
@@ -49,6 +50,8 @@ static void on_file(void *ctx, const bgpt_score *s)
         r->score = *s;
 }
 
+static bool is_picture(const inspect_arguments *a) { return strcmp(path_extension(a->output), "png") == 0; }
+
 static int check_arguments(const inspect_arguments *a)
 {
     const size_t due = a->pairs != NULL ? 2 : 1;
@@ -60,8 +63,8 @@ static int check_arguments(const inspect_arguments *a)
         return usage_error("--pairs: one way only here, as abc:mid");
     if (a->output != NULL && a->common.json)
         return usage_error("--format=json and -o cannot both be had");
-    if (a->output != NULL && strcmp(path_extension(a->output), "html") != 0)
-        return usage_error("-o: %s: expected a name that ends in .html", a->output);
+    if (a->output != NULL && strcmp(path_extension(a->output), "html") != 0 && !is_picture(a))
+        return usage_error("-o: %s: expected a name that ends in .html or .png", a->output);
     for (size_t i = 0; i < due && a->output != NULL; i++)
         if (refuse_same(a->output, a->common.operands[i], "inspected file") != 0)
             return bgpt_exit_code(BGPT_ERR_ARGUMENT);
@@ -105,6 +108,17 @@ static void report_text(const inspect_arguments *a, const result *r)
         out("\n");
 }
 
+static int write_picture(const inspect_arguments *a, const result *r, const bgpt_options *o)
+{
+    size_t from, to;
+    range_of(a, r, HEAT_PICTURE_BYTES, &from, &to);
+    if (to - from > HEAT_PICTURE_BYTES)
+        to = from + HEAT_PICTURE_BYTES;
+    if (from > 0 || to < r->heat.size)
+        notice("bytes %zu to %zu of %zu are shown; --from and --length choose", from, to, r->heat.size);
+    return heat_write_picture(&r->heat, path_base(a->common.operands[a->common.operand_count - 1]), from, to, a->output, a->force, o);
+}
+
 static int write_page(const inspect_arguments *a, const result *r, const bgpt_options *o)
 {
     char *text = NULL;
@@ -125,7 +139,7 @@ static int write_page(const inspect_arguments *a, const result *r, const bgpt_op
 static int report(const inspect_arguments *a, const result *r, const bgpt_options *o)
 {
     if (a->output != NULL)
-        return write_page(a, r, o);
+        return is_picture(a) ? write_picture(a, r, o) : write_page(a, r, o);
     if (a->common.json)
         report_json(a, r);
     else
@@ -179,11 +193,11 @@ static int run_inspect(void *arguments)
 const command command_inspect = {
     .name = "inspect",
     .summary = "where a file surprises a model: bgpt inspect -m MODEL FILE",
-    .usage = "-m MODEL FILE [-o FILE.html] [options]",
+    .usage = "-m MODEL FILE [-o FILE.html|FILE.png] [options]",
     .details = "Shows the bits that the model spends on every byte of a file: a table of hexadecimal numbers and text, coloured by cost on a terminal (NO_COLOR is respected), with "
                "the cost of each byte below it elsewhere, and of the row at its end. Eight bits is what a byte costs a model that knows nothing; a damaged place "
                "stands out. Long files are read window after window, as bgpt eval does.",
-    .examples = "bgpt inspect -m run/model.safetensors tune.mid\nbgpt inspect -m run/model.safetensors tune.mid -o tune.html\n"
+    .examples = "bgpt inspect -m run/model.safetensors tune.mid\nbgpt inspect -m run/model.safetensors tune.mid -o tune.png\n"
                 "bgpt inspect -m run/model.safetensors --pairs abc:mid tune.abc tune.mid",
     ROWS_OF(inspect_options),
     .arguments_size = sizeof(inspect_arguments),

@@ -1,16 +1,12 @@
-/* bgpt plot: learning curves of runs.  Gnuplot draws them, as a child process
- * that gets its script on standard input; CSV needs no gnuplot.  Writes
- * nothing but the picture, and the script beside it. */
+/* bgpt plot: learning curves of runs.  Gnuplot draws them; CSV needs no
+ * gnuplot.  Writes nothing but the picture, and the script beside it. */
+#include "cli/gnuplot.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/plot_script.h"
-#include <errno.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 typedef struct plot_arguments {
     common common;
@@ -30,85 +26,18 @@ static const option plot_options[] = {
     { "force", 'f', OPTION_FLAG, offsetof(plot_arguments, force), 0, 0, NULL, NULL, "overwrite existing files" },
 };
 
-static const struct kind { const char *extension, *terminal; } kinds[] = {
-    { "svg", "svg size 800,500 background rgb 'white' font 'sans,13'" },
-    { "png", "pngcairo size 1600,1000 font 'sans,22'" },
-};
-
-static const char *terminal_of(const char *output)
+static int draw(const plot_arguments *a, const plot *p, const bgpt_options *o)
 {
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(path_extension(output), kinds[i].extension) == 0)
-            return kinds[i].terminal;
-    return NULL;
-}
-
-/* A memory stream's text to a file. */
-static int write_text_file(const plot_arguments *a, const char *path, const char *text, size_t size, const bgpt_options *o)
-{
-    bgpt_error error = { 0 };
-    int code = refuse_existing(path, a->force);
-    if (code == 0 && bgpt_write_file(path, text, size, a->force, o, &error) != BGPT_OK)
-        code = fail_with(&error);
-    return code;
-}
-
-/* --- gnuplot -------------------------------------------------------------------------------- */
-
-/* Runs gnuplot on a script file.  Its standard output is ours, its complaints too. */
-static int run_gnuplot(const char *script)
-{
-    extern char **environ;
-    char *argv[] = { (char *)"gnuplot", (char *)script, NULL };
-    pid_t child;
-    int status, error = posix_spawnp(&child, "gnuplot", NULL, NULL, argv, environ);
-    if (error == ENOENT || error == ENOTDIR) /* ENOTDIR: PATH names a file */
-        return fail(BGPT_ERR_NOT_FOUND, "gnuplot is not installed (Debian package gnuplot-nox); -o FILE.csv writes the numbers without it");
-    if (error != 0)
-        return fail(BGPT_ERR_FAILED, "gnuplot cannot be run: %s", strerror(error));
-    while (waitpid(child, &status, 0) < 0)
-        if (errno != EINTR)
-            return fail(BGPT_ERR_FAILED, "gnuplot was lost: %s", strerror(errno));
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return fail(BGPT_ERR_FAILED, "gnuplot failed on %s", script);
-    return 0;
-}
-
-/* The script on its way to gnuplot when no file of it is wanted. */
-static int draw_here(const char *text, size_t size)
-{
-    char path[] = "/tmp/bgpt-plot-XXXXXX";
-    const int fd = mkstemp(path);
-    if (fd < 0)
-        return fail(BGPT_ERR_IO, "%s: %s", path, strerror(errno));
-    const bool written = write(fd, text, size) == (ssize_t)size;
-    int code = close(fd) == 0 && written ? 0 : fail(BGPT_ERR_IO, "%s: cannot be written", path);
-    if (code == 0)
-        code = run_gnuplot(path);
-    unlink(path);
-    return code;
-}
-
-static int draw(const plot_arguments *a, plot *p, const bgpt_options *o)
-{
-    char *text = NULL, *script = a->output != NULL ? path_with_extension(a->output, "gp") : NULL;
+    char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
-    if (f == NULL || (a->output != NULL && script == NULL))
+    if (f == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory");
     plot_write_script(f, p);
     int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
-    if (code == 0 && a->output == NULL)
-        code = draw_here(text, size);
-    if (code == 0 && a->output != NULL) {
-        code = write_text_file(a, script, text, size, o);
-        if (code == 0)
-            code = run_gnuplot(script);
-        if (code == 0)
-            notice("%s and %s", a->output, script);
-    }
+    if (code == 0)
+        code = gnuplot_draw(text, size, a->output, a->force, "; -o FILE.csv writes the numbers without it", o);
     free(text);
-    free(script);
     return code;
 }
 
@@ -120,7 +49,10 @@ static int write_csv(const plot_arguments *a, const plot *p, const bgpt_options 
     if (f == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory");
     plot_write_csv(f, p->runs, p->count);
-    int code = fclose(f) == 0 ? write_text_file(a, a->output, text, size, o) : fail(BGPT_ERR_MEMORY, "out of memory");
+    bgpt_error error = { 0 };
+    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
+    if (code == 0 && bgpt_write_file(a->output, text, size, a->force, o, &error) != BGPT_OK)
+        code = fail_with(&error);
     free(text);
     return code;
 }
@@ -131,7 +63,7 @@ static int check_output(const plot_arguments *a)
 {
     if (a->output == NULL)
         return 0;
-    if (strcmp(path_extension(a->output), "csv") != 0 && terminal_of(a->output) == NULL)
+    if (strcmp(path_extension(a->output), "csv") != 0 && gnuplot_terminal(a->output) == NULL)
         return usage_error("-o: %s: expected a name that ends in .svg, .png or .csv", a->output);
     for (size_t i = 0; i < a->common.operand_count; i++)
         if (refuse_same(a->output, a->common.operands[i], "run's log") != 0)
@@ -148,7 +80,7 @@ static int show(const plot_arguments *a, const run_log *runs, const bgpt_options
     if (!plot_has_points(&p))
         return fail(BGPT_ERR_FORMAT, "%s: nothing of that kind was logged; --y chooses another", a->common.operands[0]);
     if (a->output != NULL)
-        p.terminal = terminal_of(a->output);
+        p.terminal = gnuplot_terminal(a->output);
     else if (!out_colour())
         p.terminal = "dumb size 100,30 mono";
     return draw(a, &p, o);

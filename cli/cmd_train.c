@@ -12,12 +12,12 @@
 
 typedef struct train_arguments {
     common common;
-    const char *run, *pairs, *init, *licence, *recipe;
+    const char *run, *pairs, *init, *licence, *recipe, *tensorboard;
     text_list validation, meta;
     bool classify, resume, force;
     int loss, schedule, optimizer;
     shape_arguments shape;
-    uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit;
+    uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit, patience;
     double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every, cooldown, momentum, rest_lr;
 } train_arguments;
 
@@ -44,6 +44,8 @@ static const option train_options[] = {
     { "steps", 0, OPTION_COUNT, AT(steps), 1, 1e15, NULL, "N", "updates of the weights" },
     { "time", 0, OPTION_DURATION, AT(time), 1e-3, 1e10, NULL, "TIME",
       "as 90m, 2h30m or 45s; given alone, the cosine follows the clock, beside --steps or --epochs it follows the steps" },
+    { "patience", 0, OPTION_COUNT, AT(patience), 1, 4e9, NULL, "N",
+      "with --val, end when N evaluations in a row have not been the best so far; the run is finished then, and --resume does not go on" },
     HEADING("Optimiser"),
     { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, "plain", "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout and --previous overrule them" },
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (plain: 8)" },
@@ -67,6 +69,8 @@ static const option train_options[] = {
     { "force", 'f', OPTION_FLAG, AT(force), 0, 0, NULL, NULL, "replace a run that lies in the folder" },
     { "eval-every", 0, OPTION_COUNT, AT(eval_every), 0, 1e15, NULL, "N", "steps between evaluations; 0: only at the end; without it, about ten in a run" },
     { "save-every", 0, OPTION_DURATION, AT(save_every), 0, 1e10, "5m", "TIME", "time between checkpoints; 0: only at the end" },
+    { "tensorboard", 0, OPTION_TEXT, AT(tensorboard), 0, 0, NULL, "FOLDER",
+      "write loss, rate, gradient norm and held-out figures there for TensorBoard too; give it again with --resume, which adds a file" },
     { "keep", 0, OPTION_COUNT, AT(keep), 2, 1e6, "2", "N", "checkpoints kept, at least 2" },
 };
 
@@ -86,6 +90,8 @@ static int check_arguments(const train_arguments *a)
         return usage_error("--classify and --pairs cannot be given together");
     if (a->loss == 1 && a->pairs == NULL && !a->resume && strncmp(a->common.operands[0], "cpu:", 4) != 0)
         return usage_error("--loss target is about pairs and programs: --pairs is missing");
+    if (a->patience > 0 && a->validation.count == 0 && !a->resume)
+        return usage_error("--patience is about held-out figures: --val is missing");
     if (a->init != NULL && shape_given(&a->shape))
         return usage_error("--init takes the shape from its model: no other can be given beside it");
     return shape_check(&a->shape);
@@ -132,12 +138,12 @@ static int fill(const train_arguments *a, bgpt_train *t)
     *t = (bgpt_train){
         .data = { a->common.operands, a->common.operand_count, a->pairs },
         .validation = { a->validation.items, a->validation.count, a->pairs },
-        .out = a->run, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
+        .out = a->run, .tensorboard = a->tensorboard, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
         .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
         .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .seed = a->common.seed,
         .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
         .save_every = a->save_every == 0 ? -1 : a->save_every,
-        .keep = (uint32_t)a->keep, .val_limit = (uint32_t)a->validation_limit,
+        .keep = (uint32_t)a->keep, .patience = (uint32_t)a->patience, .val_limit = (uint32_t)a->validation_limit,
         .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
     if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(a->recipe, t, &error) != BGPT_OK)

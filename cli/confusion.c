@@ -24,7 +24,7 @@ json_t *labels_json(const bgpt_model *m, uint32_t classes)
     return labels;
 }
 
-static uint64_t cell(const confusion *c, uint32_t truth, uint32_t predicted)
+uint64_t confusion_cell(const confusion *c, uint32_t truth, uint32_t predicted)
 {
     return c->counts[(size_t)truth * c->classes + predicted];
 }
@@ -34,10 +34,10 @@ static void sums(const confusion *c, uint32_t i, uint64_t *truth, uint64_t *pred
 {
     *truth = *predicted = 0;
     for (uint32_t k = 0; k < c->classes; k++) {
-        *truth += cell(c, i, k);
-        *predicted += cell(c, k, i);
+        *truth += confusion_cell(c, i, k);
+        *predicted += confusion_cell(c, k, i);
     }
-    *both = cell(c, i, i);
+    *both = confusion_cell(c, i, i);
 }
 
 double macro_f1(const confusion *c)
@@ -61,7 +61,7 @@ static json_t *matrix_json(const confusion *c)
     for (uint32_t i = 0; i < c->classes; i++) {
         json_t *row = json_array();
         for (uint32_t k = 0; k < c->classes; k++)
-            json_array_append_new(row, json_count(cell(c, i, k)));
+            json_array_append_new(row, json_count(confusion_cell(c, i, k)));
         json_array_append_new(rows, row);
     }
     return rows;
@@ -73,6 +73,7 @@ void confusion_json(const confusion *c, json_t *object)
     json_object_set_new(object, "macro_f1", json_number(macro_f1(c)));
     json_object_set_new(object, "labels", labels_json(c->model, c->classes));
     json_object_set_new(object, "confusion", matrix_json(c));
+    calibration_json(c->calibration, object);
 }
 
 static int longest_label(const confusion *c)
@@ -106,7 +107,7 @@ static void print_matrix(const confusion *c, int label_width)
     for (uint32_t i = 0; i < c->classes; i++) {
         out("\n%3u  %-*.*s", i, label_width, label_width, label_text(c->model, i, number));
         for (uint32_t k = 0; k < c->classes; k++)
-            out("%*llu", width, (unsigned long long)cell(c, i, k));
+            out("%*llu", width, (unsigned long long)confusion_cell(c, i, k));
     }
     out("\n");
 }
@@ -135,5 +136,6 @@ void confusion_print(const confusion *c)
     }
     if (c->classes <= PRINTED_CLASSES)
         print_matrix(c, label_width);
-    out("\naccuracy %.4f, macro F1 %.4f\n", c->accuracy, macro_f1(c));
+    calibration_print(c->calibration);
+    out("accuracy %.4f, macro F1 %.4f\n", c->accuracy, macro_f1(c));
 }

@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW = 16, STEPS = 7 };
+enum { ROW = 16 };
 
 /* Upper bounds in bits, the colour of a terminal of 256 (0: none), and of a page. */
-static const struct step { float most; int colour; const char *web; } steps[STEPS] = {
-    { 0.5f, 0, "#ffffff" }, { 1, 236, "#fff3d6" }, { 2, 58, "#ffe0a3" }, { 4, 94, "#ffc266" },
-    { 6, 130, "#ff9a4d" },  { 8, 166, "#f56a3c" }, { INFINITY, 160, "#d7263d" },
+static const struct step { float most; int colour; uint32_t web; } steps[HEAT_STEPS] = {
+    { 0.5f, 0, 0xffffff }, { 1, 236, 0xfff3d6 }, { 2, 58, 0xffe0a3 }, { 4, 94, 0xffc266 },
+    { 6, 130, 0xff9a4d },  { 8, 166, 0xf56a3c }, { INFINITY, 160, 0xd7263d },
 };
 
 static int step_of(float bits)
 {
     int i = 0;
-    while (bits > steps[i].most && i < STEPS - 1)
+    while (bits > steps[i].most && i < HEAT_STEPS - 1)
         i++;
     return i;
 }
@@ -64,9 +64,20 @@ void heat_free(heat *h)
     *h = (heat){ 0 };
 }
 
-static char shown(uint8_t byte) { return byte >= ' ' && byte < 127 ? (char)byte : '.'; }
+char heat_character(uint8_t byte) { return byte >= ' ' && byte < 127 ? (char)byte : '.'; }
 
-static double row_bits(const heat *h, size_t from, size_t to)
+uint32_t heat_colour(float bits) { return steps[step_of(bits)].web; }
+
+void heat_legend(int step, char *text, size_t size, uint32_t *colour)
+{
+    *colour = steps[step].web;
+    if (step + 1 < HEAT_STEPS)
+        snprintf(text, size, "to %g", (double)steps[step].most);
+    else
+        snprintf(text, size, "more");
+}
+
+double heat_sum(const heat *h, size_t from, size_t to)
 {
     double sum = 0;
     for (size_t i = from; i < to; i++)
@@ -101,10 +112,10 @@ static void print_row(const heat *h, size_t from, size_t to, bool colour)
     out("%*s", (int)(3 * (ROW - (to - from)) + 2), "");
     for (size_t i = from; i < to; i++) {
         begin_colour(h, i, colour);
-        out("%c", shown(h->bytes[i]));
+        out("%c", heat_character(h->bytes[i]));
         end_colour(h, i, colour);
     }
-    out("%*s%8.1f\n", (int)(ROW - (to - from)), "", row_bits(h, from, to));
+    out("%*s%8.1f\n", (int)(ROW - (to - from)), "", heat_sum(h, from, to));
 }
 
 static void print_bits(const heat *h, size_t from, size_t to)
@@ -152,7 +163,7 @@ static void write_cell(FILE *f, const heat *h, size_t i, bool text)
 {
     fprintf(f, "<i class=h%d title=\"byte %zu: %.2f bits\">", step_of(h->bits[i]), i, (double)h->bits[i]);
     if (text)
-        write_escaped(f, shown(h->bytes[i]));
+        write_escaped(f, heat_character(h->bytes[i]));
     else
         fprintf(f, "%02x", h->bytes[i]);
     fputs("</i>", f);
@@ -164,17 +175,17 @@ static void write_head(FILE *f, const heat *h, const char *title, size_t from, s
     write_text(f, title);
     fputs("</title>\n<style>body{font:15px sans-serif;margin:2em}pre{font:13px/1.5 monospace}i{font-style:normal;padding:0 2px}"
           ".t i{padding:0}.k i{padding:2px 8px}", f);
-    for (int k = 0; k < STEPS; k++)
-        fprintf(f, ".h%d{background:%s}", k, steps[k].web);
+    for (int k = 0; k < HEAT_STEPS; k++)
+        fprintf(f, ".h%d{background:#%06x}", k, steps[k].web);
     fputs("</style>\n<h1>", f);
     write_text(f, title);
     fprintf(f, "</h1>\n<p>%zu bytes, %.4f bits per byte; bytes %zu to %zu are shown.</p>\n<p class=k>bits: ", h->size,
-            h->size ? (row_bits(h, 0, h->size) + h->end_bits) / (double)h->size : 0.0, from, to ? to - 1 : 0);
-    for (int k = 0; k < STEPS; k++) {
-        if (k + 1 < STEPS)
-            fprintf(f, "<i class=h%d>to %g</i> ", k, (double)steps[k].most);
-        else
-            fprintf(f, "<i class=h%d>more</i>", k);
+            h->size ? (heat_sum(h, 0, h->size) + h->end_bits) / (double)h->size : 0.0, from, to ? to - 1 : 0);
+    for (int k = 0; k < HEAT_STEPS; k++) {
+        char text[HEAT_LEGEND];
+        uint32_t colour;
+        heat_legend(k, text, sizeof text, &colour);
+        fprintf(f, "<i class=h%d>%s</i> ", k, text);
     }
     fputs("</p>\n<pre>\n", f);
 }
@@ -190,7 +201,7 @@ void heat_write_page(FILE *f, const heat *h, const char *title, size_t from, siz
         fprintf(f, "%*s<span class=t>", (int)(2 * (ROW - (end - at)) + 2), "");
         for (size_t i = at; i < end; i++)
             write_cell(f, h, i, true);
-        fprintf(f, "</span>%*s%8.1f\n", (int)(ROW - (end - at)), "", row_bits(h, at, end));
+        fprintf(f, "</span>%*s%8.1f\n", (int)(ROW - (end - at)), "", heat_sum(h, at, end));
     }
     fputs("</pre>\n", f);
 }

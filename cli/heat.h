@@ -23,6 +23,18 @@ void heat_print(const heat *h, size_t from, size_t to);
 /* The same as one page of HTML that needs no other file. */
 void heat_write_page(FILE *f, const heat *h, const char *title, size_t from, size_t to);
 
+/* The steps of colour: what a cost of so many bits looks like (0xRRGGBB), and what step `step` of HEAT_STEPS stands for. */
+enum { HEAT_STEPS = 7, HEAT_LEGEND = 16 };
+uint32_t heat_colour(float bits);
+void heat_legend(int step, char *text, size_t size, uint32_t *colour);
+/* As it is shown: '.' for what no letter stands for. */
+char heat_character(uint8_t byte);
+double heat_sum(const heat *h, size_t from, size_t to);
+
+/* A PNG file, at most HEAT_PICTURE_BYTES of bytes [from, to): the more there are, the smaller the cells.  0, or the exit code after a sentence. */
+enum { HEAT_PICTURE_BYTES = 1 << 22 };
+int heat_write_picture(const heat *h, const char *title, size_t from, size_t to, const char *path, bool overwrite, const bgpt_options *o);
+
 /* Places of the `count` dearest bytes, dearest first; the number found. */
 size_t heat_dearest(const heat *h, size_t *places, size_t count);
 

@@ -1,6 +1,7 @@
 /* Running generation jobs.  An interrupted or failed job leaves no file; the
  * others are written all the same. */
 #include "cli/jobs.h"
+#include "cli/music.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
@@ -163,11 +164,6 @@ static const char *end_word(bgpt_end end)
     return words[end <= BGPT_END_STOPPED ? end : BGPT_END_STOPPED];
 }
 
-static bool is_midi(const char *extension)
-{
-    return strcmp(extension, "mid") == 0 || strcmp(extension, "midi") == 0;
-}
-
 void jobs_not_made(json_t *files, const char *input, const char *output, int code, const char *why)
 {
     if (files == NULL)
@@ -180,7 +176,7 @@ void jobs_not_made(json_t *files, const char *input, const char *output, int cod
     json_array_append_new(files, o);
 }
 
-static const char *job_name(const job *j)
+const char *job_name(const job *j)
 {
     return j->output_path != NULL ? j->output_path : "standard output";
 }
@@ -206,8 +202,9 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
     if (is_midi(j->request.extension))
         midi = bgpt_midi_check(file, size, &error) == BGPT_OK ? "well-formed" : error.text;
     notice("%s: %zu bytes, %s%s%s", job_name(j), size, end_sentence(j->request.end), midi != NULL ? "; as MIDI: " : "", midi != NULL ? midi : "");
+    json_t *o = NULL;
     if (s->files != NULL) {
-        json_t *o = json_pack("{s:o, s:o, s:o, s:s, s:i}", "file", json_text(job_name(j)), "bytes", json_count(size),
+        o = json_pack("{s:o, s:o, s:o, s:s, s:i}", "file", json_text(job_name(j)), "bytes", json_count(size),
                               "made", json_count(j->request.made), "end", end_word(j->request.end), "status", 0);
         if (j->input_path != NULL)
             json_object_set_new(o, "input", json_text(j->input_path));
@@ -215,6 +212,8 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
             json_object_set_new(o, "midi", json_text(midi));
         json_array_append_new(s->files, o);
     }
+    if (s->made != NULL)
+        s->made(s->ctx, j, file, size, o);
 }
 
 static int write_result(const job_setup *s, job *j)

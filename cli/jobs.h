@@ -47,6 +47,9 @@ typedef struct job_setup {
     uint64_t max_bytes;
     bool overwrite;
     bool make_folders; /* outputs lie in a folder of the caller's naming: make what is missing of it */
+    /* After each file that was made: its bytes, and its object in `files` or NULL; may be NULL. */
+    void (*made)(void *ctx, const job *j, const uint8_t *file, size_t size, json_t *object);
+    void *ctx;
     json_t *files; /* an array that gets one object per job, done or not, or NULL */
 } job_setup;
 
@@ -67,6 +70,9 @@ int read_context_file(const char *path, const bgpt_options *o, uint8_t **data, s
 
 /* What the typed options mean to the library. */
 bgpt_sampling sampling_of(const sampling_arguments *a, uint64_t seed);
+
+/* The output's path, or "standard output". */
+const char *job_name(const job *j);
 
 /* To `files` (may be NULL): a file that was not made, why, and the exit code
  * it stands for.  What is not known of it is NULL. */

@@ -159,6 +159,12 @@ bool out_bytes(const void *data, size_t size)
     return streams.write_error == 0;
 }
 
+void out_flush(void)
+{
+    progress_clear();
+    check_write(fflush(stdout) == 0);
+}
+
 void out_json(json_t *object)
 {
     const size_t flags = JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(17);

@@ -37,6 +37,8 @@ void out(const char *format, ...) PRINTF_LIKE(1, 2);
 bool out_colour(void);
 /* Written at once, for streaming; false once writing has failed. */
 bool out_bytes(const void *data, size_t size);
+/* Before another process writes to the same place. */
+void out_flush(void);
 /* One object, keys sorted, numbers in full precision; takes the reference. */
 void out_json(json_t *object);
 /* Flush.  The exit code: `code`, or 5 with a sentence when something could

@@ -2,6 +2,8 @@
  * training as a thin line, averaged so that a long run has as many points as
  * can be seen. */
 #include "cli/plot_script.h"
+#include "cli/csv.h"
+#include "cli/gnuplot.h"
 #include <math.h>
 #include <string.h>
 
@@ -35,18 +37,6 @@ bool plot_has_points(const plot *p)
         if (points(&p->runs[i], curves[p->y].dense) + points(&p->runs[i], curves[p->y].sparse) > 0)
             return true;
     return false;
-}
-
-/* Gnuplot's double quotes: a backslash and a quote need a backslash, and a control character has no place in a line. */
-static void write_text(FILE *f, const char *text)
-{
-    fputc('"', f);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fputc('\\', f);
-        fputc((unsigned char)*text < ' ' ? '?' : *text, f);
-    }
-    fputc('"', f);
 }
 
 /* A block of "x y" lines, the mean of every `each` points. */
@@ -88,13 +78,13 @@ static void write_plot(FILE *f, const plot *p)
                 fputs("notitle", f);
             } else {
                 fputs("title ", f);
-                write_text(f, p->runs[i].name);
+                gnuplot_text(f, p->runs[i].name);
             }
             before = ", \\\n     ";
         }
         if (sparse) {
             fprintf(f, "%s$v%zu with linespoints linecolor %zu linewidth 2 pointtype 7 pointsize 0.5 title ", before, i, i + 1);
-            write_text(f, p->runs[i].name);
+            gnuplot_text(f, p->runs[i].name);
             before = ", \\\n     ";
         }
     }
@@ -103,12 +93,7 @@ static void write_plot(FILE *f, const plot *p)
 
 void plot_write_script(FILE *f, const plot *p)
 {
-    fprintf(f, "# made by bgpt plot; gnuplot draws the picture again\nset terminal %s\n", p->terminal);
-    if (p->output != NULL) {
-        fputs("set output ", f);
-        write_text(f, p->output);
-        fputc('\n', f);
-    }
+    gnuplot_begin(f, "bgpt plot", p->terminal, p->output);
     fprintf(f, "set xlabel \"%s\" noenhanced\nset ylabel \"%s\" noenhanced\nset key noenhanced\nset grid\n", x_axes[p->x].label, curves[p->y].label);
     if (p->log_x)
         fputs("set logscale x\n", f);
@@ -121,22 +106,6 @@ void plot_write_script(FILE *f, const plot *p)
     write_plot(f, p);
 }
 
-/* A field that holds a comma, a quote or a line break is quoted (RFC 4180). */
-static void write_field(FILE *f, const char *text)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        fputs(text, f);
-        return;
-    }
-    fputc('"', f);
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            fputc('"', f);
-        fputc(*text, f);
-    }
-    fputc('"', f);
-}
-
 void plot_write_csv(FILE *f, const run_log *runs, size_t count)
 {
     fputs("run", f);
@@ -145,7 +114,7 @@ void plot_write_csv(FILE *f, const run_log *runs, size_t count)
     fputc('\n', f);
     for (size_t i = 0; i < count; i++)
         for (size_t line = 0; line < runs[i].count; line++) {
-            write_field(f, runs[i].name);
+            csv_field(f, runs[i].name);
             for (int k = 0; k < LOG_VALUES; k++) {
                 const double v = runs[i].lines[line].value[k];
                 if (isfinite(v))

@@ -8,6 +8,8 @@
 typedef struct reader {
     const uint8_t *data;
     size_t at, end; /* end: of the file, or of the track being read */
+    uint64_t tick; /* of the track being read */
+    const bg_midi_sink *sink; /* or NULL */
     bg_midi_facts facts;
     bg_error *err;
 } reader;
@@ -83,6 +85,8 @@ static bg_status read_meta(reader *r, int *ended)
     if (want >= 0 && size != (uint32_t)want && !(type == 0x00 && size == 0))
         return fail_at(r, begin, "a meta event of the wrong length");
     *ended = type == 0x2F;
+    if (type == 0x58 && r->sink)
+        r->sink->meter(r->sink->ctx, r->tick, r->data[r->at - 4], r->data[r->at - 3]);
     return BG_OK;
 }
 
@@ -96,6 +100,8 @@ static bg_status read_channel(reader *r, uint8_t status)
         if (r->data[r->at + (size_t)i] >= 0x80)
             return fail_at(r, r->at + (size_t)i, "a data byte above 127");
     r->facts.notes += kind == 9 && r->data[r->at + 1] > 0; /* velocity 0 is a note's end */
+    if ((kind == 8 || kind == 9) && r->sink)
+        r->sink->note(r->sink->ctx, r->tick, status & 15u, r->data[r->at], kind == 9 ? r->data[r->at + 1] : 0);
     r->at += (size_t)n;
     return BG_OK;
 }
@@ -129,10 +135,12 @@ static bg_status read_track(reader *r)
     uint8_t running = 0;
     uint32_t delta;
     int ended = 0;
+    r->tick = 0;
     while (!ended) {
         if (r->at == r->end)
             return fail_at(r, r->at, "the track has no End of Track event");
         BG_TRY(read_length(r, &delta));
+        r->tick += delta;
         BG_TRY(read_event(r, &running, &ended));
     }
     if (r->at != r->end)
@@ -208,19 +216,32 @@ static bg_status read_chunks(reader *r, size_t size)
         }
         if (tracks++ == r->facts.tracks)
             return fail_at(r, r->at - 8, "more tracks than the header says");
-        BG_TRY(read_track(r));
+        bg_status s = read_track(r);
+        if (r->sink)
+            r->sink->track_end(r->sink->ctx, r->tick);
+        BG_TRY(s);
     }
     if (tracks < r->facts.tracks)
         return fail_at(r, size, "fewer tracks than the header says");
     return BG_OK;
 }
 
+bg_status bg_midi_read(const uint8_t *data, size_t size, const bg_midi_sink *sink, bg_midi_facts *facts, bg_error *err)
+{
+    reader r = { data, 0, size, 0, sink, { 0, 0, 0, 0 }, err };
+    bg_status s = read_header(&r, size);
+    if (s == BG_OK)
+        s = read_chunks(&r, size);
+    if (facts)
+        *facts = r.facts; /* of a file with a fault, what was read before it */
+    return s;
+}
+
 bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, bg_error *err)
 {
-    reader r = { data, 0, size, { 0, 0, 0, 0 }, err };
-    BG_TRY(read_header(&r, size));
-    BG_TRY(read_chunks(&r, size));
+    bg_midi_facts found;
+    BG_TRY(bg_midi_read(data, size, NULL, &found, err));
     if (facts)
-        *facts = r.facts;
+        *facts = found;
     return BG_OK;
 }

@@ -10,6 +10,17 @@
 #include <stdint.h>
 
 typedef struct bg_midi_facts { uint32_t format, tracks, division, notes; } bg_midi_facts;
+/* What a reader may want of the events, track after track; ticks are those since the track's beginning. */
+typedef struct bg_midi_sink {
+    void (*note)(void *ctx, uint64_t tick, unsigned channel, unsigned key, unsigned velocity); /* velocity 0: it ends */
+    void (*meter)(void *ctx, uint64_t tick, unsigned beats, unsigned power);                   /* a bar has `beats` of 1/2^power */
+    void (*track_end)(void *ctx, uint64_t tick);
+    void *ctx;
+} bg_midi_sink;
+
+/* The check below, with the events handed on as they are read: before a fault too. */
+bg_status bg_midi_read(const uint8_t *data, size_t size, const bg_midi_sink *sink, bg_midi_facts *facts, bg_error *err);
+
 /* facts may be NULL.  BG_ERR_FORMAT: "byte 123: ..." */
 bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, bg_error *err);
 

@@ -1,12 +1,14 @@
-/* libFuzzer target: the MIDI validator on any bytes.  Beyond what the
- * sanitizers see: a file that was accepted has the tracks it says, and one that
- * was refused names a byte inside it. */
+/* libFuzzer target: the MIDI validator on any bytes, and the comparison of
+ * notes.  Beyond what the sanitizers see: a file that was accepted has the tracks
+ * it says, and all its notes are right beside itself; one that was refused
+ * names a byte inside it. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "data/midi.h"
+#include "data/midi_compare.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,5 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else if (err.code != BG_ERR_FORMAT || sscanf(err.text, "byte %zu:", &at) != 1 || at > size) {
         abort();
     }
+    bg_midi_comparison c;
+    if (bg_midi_compare(bg_sys_default(), data, size, data, size, &c, NULL, NULL, &err) == BG_OK && (!c.exact || c.bars_equal != c.bars))
+        abort();
     return 0;
 }

@@ -200,6 +200,8 @@ typedef struct bgpt_train {
     int loss_target;            /* with pairs: only the target file carries loss */
     uint64_t seed;
     double eval_every;          /* steps between evaluations; 0: about 10 a run; negative: only at the end */
+    uint32_t patience;          /* end the run after so many evaluations in a row that were not the best so far; 0: never */
+    const char *tensorboard;    /* folder that gets a file of events for TensorBoard, a new one whenever the run is resumed; NULL: none */
     double save_every;          /* seconds between checkpoints; 0: 300; negative: only at the end */
     uint32_t keep;              /* last checkpoints kept, at least 2 (default 2) */
     uint32_t val_limit;         /* files evaluated at most; 0: all */
@@ -239,6 +241,7 @@ typedef struct bgpt_score {
     double nats;            /* sum over symbols */
     double nats_per_symbol, reference_bpb, bits_per_byte;
     int label, predicted;   /* classifier, else -1 */
+    double confidence;      /* of a file, classifier: the probability given to `predicted`; else NaN */
     uint64_t left_out;      /* of a total: pairs that were not scored, being longer than the context */
 } bgpt_score;
 
@@ -305,6 +308,23 @@ BGPT_API bgpt_status bgpt_export(const char *safetensors, const char *pth, int o
 
 /* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
 BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);
+
+/* The notes of two MIDI files, bar by bar.  A note is its start, length, key and channel; loudness and all other events are not looked at. */
+typedef struct bgpt_midi_bar {
+    uint64_t number; /* from 1 */
+    uint64_t notes;  /* of the truth */
+    uint64_t right, wrong, missing, extra; /* wrong: begins when one should, but is another */
+} bgpt_midi_bar;
+typedef struct bgpt_midi_comparison {
+    uint64_t bars, bars_equal; /* in which either file has a note */
+    uint64_t notes, right, wrong, missing, extra;
+    int exact;        /* the same bytes */
+    bgpt_error fault; /* why `found` is no well-formed MIDI file (what stands before the fault was compared); code BGPT_OK: it is one */
+} bgpt_midi_comparison;
+/* Bars are those of the truth.  bar (may be NULL) is called for each that differs, in order.  BGPT_ERR_FORMAT: the truth is not
+ * well-formed, or has no bars (time in frames). */
+BGPT_API bgpt_status bgpt_midi_compare(const uint8_t *truth, size_t truth_size, const uint8_t *found, size_t found_size, bgpt_midi_comparison *out,
+                                       void (*bar)(void *ctx, const bgpt_midi_bar *b), void *ctx, const bgpt_options *opt, bgpt_error *err);
 
 /* Write a file so that a crash or a full disk leaves the old one: aside,
  * fsync, rename.  Refuses an existing path without overwrite. */
@@ -415,6 +435,10 @@ typedef struct bgpt_cpu_folder {
     void *ctx;
 } bgpt_cpu_folder;
 BGPT_API bgpt_status bgpt_cpu_generate(const bgpt_cpu_folder *f, const bgpt_options *opt, bgpt_error *err);
+
+/* Program `index` of a seed, as bgpt_cpu_generate() makes it (test: of those in out/test): its whole state file.  min, max: as above. */
+BGPT_API bgpt_status bgpt_cpu_program(uint64_t seed, uint64_t index, int test, uint32_t min, uint32_t max, uint8_t file[BGPT_CPU_FILE], size_t *size,
+                                      bgpt_error *err);
 
 #ifdef __cplusplus
 }

@@ -44,7 +44,7 @@ static bg_status values_sum(char out[BG_SUM_TEXT], const bg_optimizer *o, bg_err
 
 /* The metadata that the state is made of, but for the sum of this itself. */
 static const char *const state_keys[] = { "run.step", "run.log_bytes", "run.bytes", "run.seconds",   "run.best",   "run.pending",
-                                          "run.loss", "run.lr",        "run.norm",  "run.halvings",  "run.recipe", "run.values_sum" };
+                                          "run.loss", "run.lr",        "run.norm",  "run.halvings",  "run.stale",  "run.recipe", "run.values_sum" };
 
 static void state_sum(char out[BG_SUM_TEXT], const bg_meta *m)
 {
@@ -91,6 +91,7 @@ static bg_status describe(bg_meta *m, const bg_optimizer *o, const bg_state *st,
     BG_TRY(set_double(m, "run.lr", st->lr, err));
     BG_TRY(set_double(m, "run.norm", st->grad_norm, err));
     BG_TRY(set_u64(m, "run.halvings", st->halvings, err));
+    BG_TRY(set_u64(m, "run.stale", st->stale, err));
     BG_TRY(bg_meta_set(m, "run.recipe", recipe, err));
     BG_TRY(values_sum(sum, o, err));
     BG_TRY(bg_meta_set(m, "run.values_sum", sum, err));
@@ -182,9 +183,11 @@ static bg_status read_state(bg_state *st, const bg_st_file *f, bg_error *err)
         !read_double(m, "run.seconds", &st->seconds) || !read_double(m, "run.best", &st->best) || !read_u64(m, "run.pending", &st->pending) ||
         !read_double(m, "run.loss", &st->loss) || !read_double(m, "run.lr", &st->lr) || !read_double(m, "run.norm", &st->grad_norm))
         return bg_fail(err, BG_ERR_FORMAT, "%s: the state of the run is incomplete", f->path);
-    st->halvings = 0; /* checkpoints from before there was a loss scale lack it */
+    st->halvings = st->stale = 0; /* checkpoints from before there was a loss scale, or patience, lack them */
     if (bg_meta_get(m, "run.halvings") && !read_u64(m, "run.halvings", &st->halvings))
         return bg_fail(err, BG_ERR_FORMAT, "%s: the loss scale of the run is no number", f->path);
+    if (bg_meta_get(m, "run.stale") && !read_u64(m, "run.stale", &st->stale))
+        return bg_fail(err, BG_ERR_FORMAT, "%s: the number of evaluations since the best is no number", f->path);
     return BG_OK;
 }
 

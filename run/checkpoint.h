@@ -17,6 +17,7 @@ typedef struct bg_state {
     double best;        /* smallest validation loss; NaN before the first evaluation */
     uint64_t pending;   /* 1: the last step still lacks its evaluation and its line in the log ... */
     double loss, lr, grad_norm; /* ... which these figures of the last step are for */
+    uint64_t stale;     /* evaluations since the best one */
     uint64_t halvings;  /* of the loss scale, where there is one (train.c) */
 } bg_state;
 

@@ -45,6 +45,9 @@ void bg_evaluator_close(bg_evaluator *e)
     memset(e, 0, sizeof *e);
 }
 
+/* Of no file yet. */
+static const bg_score no_score = { .label = -1, .predicted = -1, .confidence = NAN };
+
 /* --- figures -------------------------------------------------------------------- */
 
 static void finish_score(bg_score *s, int classifier)
@@ -54,8 +57,8 @@ static void finish_score(bg_score *s, int classifier)
     s->bits_per_byte = classifier || s->bytes == 0 ? NAN : s->nats / M_LN2 / (double)s->bytes;
 }
 
-/* Cross-entropy and decision of one file's logits. */
-static double label_nats(const float *logits, uint32_t classes, uint32_t label, int *predicted)
+/* Cross-entropy of one file's logits, the decision and its probability. */
+static double label_nats(const float *logits, uint32_t classes, uint32_t label, int *predicted, double *confidence)
 {
     uint32_t best = 0;
     double sum = 0;
@@ -65,6 +68,7 @@ static double label_nats(const float *logits, uint32_t classes, uint32_t label, 
     for (uint32_t i = 0; i < classes; i++)
         sum += exp((double)logits[i] - logits[best]);
     *predicted = (int)best;
+    *confidence = 1 / sum;
     return log(sum) - ((double)logits[label] - logits[best]);
 }
 
@@ -148,7 +152,7 @@ static bg_status close_file(pass *p, size_t item, bg_error *err)
             p->out->confusion[(size_t)s->label * bg_model_config(p->e->model)->classes + (size_t)s->predicted]++;
     }
     p->done++;
-    *s = (bg_score){ .label = -1, .predicted = -1 };
+    *s = no_score;
     p->current_windows = 0;
     return BG_OK;
 }
@@ -170,7 +174,7 @@ static bg_status collect(pass *p, bg_error *err)
         bg_score *s = &p->current;
         if (p->classifier) {
             s->label = b->label[f];
-            s->nats = label_nats(e->logits + (size_t)f * classes, classes, b->label[f], &s->predicted);
+            s->nats = label_nats(e->logits + (size_t)f * classes, classes, b->label[f], &s->predicted, &s->confidence);
             s->symbols = 1;
         } else {
             s->nats += e->nats[f];
@@ -186,10 +190,10 @@ static bg_status collect(pass *p, bg_error *err)
 bg_status bg_evaluator_run(bg_evaluator *e, const bg_evaluation *how, bg_totals *out, bg_error *err)
 {
     size_t count = e->data->item_count;
-    pass p = { .e = e, .how = how, .out = out, .current = { .label = -1, .predicted = -1 } };
+    pass p = { .e = e, .how = how, .out = out, .current = no_score };
     p.classifier = bg_model_config(e->model)->classes > 0;
     p.files = how->limit && how->limit < count ? how->limit : count;
-    out->score = (bg_score){ .label = -1, .predicted = -1 };
+    out->score = no_score;
     const size_t symbols = (size_t)e->batch.max_rows * e->batch.P;
     if (how->symbols && !e->losses && !(e->losses = bg_alloc(e->sys, symbols, sizeof *e->losses)))
         return bg_fail_memory(err, "the losses of symbols", symbols * sizeof *e->losses);

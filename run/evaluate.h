@@ -11,6 +11,7 @@ typedef struct bg_score {
     double nats;             /* summed over symbols */
     double nats_per_symbol, reference_bpb, bits_per_byte; /* NaN where there is nothing to divide by */
     int label, predicted;    /* classifier, else -1 */
+    double confidence;       /* classifier: the probability of `predicted`, else NaN */
 } bg_score;
 
 typedef struct bg_totals {

@@ -42,6 +42,8 @@ static bg_status check_paths(const bg_train *t, bg_error *err)
 {
     if (t->data_count == 0)
         return bg_fail(err, BG_ERR_ARGUMENT, "there is no data to train on: name files or folders");
+    if (t->settings.patience && t->validation_count == 0)
+        return bg_fail(err, BG_ERR_ARGUMENT, "patience is about held-out figures: name validation data");
     if (t->settings.classify && t->pairs)
         return bg_fail(err, BG_ERR_ARGUMENT, "pairs have no labels: train for conversion or for classification");
     return BG_OK;

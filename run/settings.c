@@ -53,6 +53,7 @@ const bg_row bg_settings_rows[] = {
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },
     { "seed", BG_ROW_U64, AT(seed), 0, 0, 0, 1.8446744073709552e19, NULL },
     { "eval_every", BG_ROW_DOUBLE, AT(eval_every), 0, 0, -1e15, 1e15, NULL },
+    { "patience", BG_ROW_U32, AT(patience), 0, 0, 0, UINT32_MAX, NULL },
     { "val_limit", BG_ROW_U32, AT(val_limit), 0, 0, 0, UINT32_MAX, NULL },
 };
 const size_t bg_settings_row_count = sizeof bg_settings_rows / sizeof bg_settings_rows[0];

@@ -37,6 +37,7 @@ typedef struct bg_settings {
     double rest_lr;          /* with Muon: the rate of what AdamW moves, as a share of lr */
     double cooldown;         /* BG_STABLE: below 1 a share of the run, else steps, in which the rate falls */
     double eval_every;       /* steps; 0: ten times a run; negative: only at the end */
+    uint32_t patience;       /* the run ends after so many evaluations in a row that were not the best so far; 0: never */
 } bg_settings;
 
 typedef enum bg_row_kind { BG_ROW_U32, BG_ROW_U64, BG_ROW_DOUBLE } bg_row_kind;

@@ -218,7 +218,7 @@ static bg_status open_all(bg_trainer *r, const bg_machine_options *machine, bg_e
     r->total = bg_settings_steps(&r->recipe.settings, r->data.item_count);
     BG_TRY(again ? go_on(r, err) : begin(r, err));
     r->seconds_before = r->state.seconds;
-    return BG_OK;
+    return r->t->tensorboard ? bg_tensorboard_open(&r->events, r->sys, r->t->tensorboard, err) : BG_OK;
 }
 
 bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_options *machine, bg_error *err)
@@ -240,6 +240,7 @@ bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_opt
 
 void bg_trainer_close(bg_trainer *r)
 {
+    bg_tensorboard_close(&r->events);
     bg_log_close(&r->log);
     if (r->lock >= 0)
         r->sys->close(r->sys->ctx, r->lock);

@@ -24,10 +24,12 @@ static double time_share(const bg_trainer *r)
     return limit > 0 ? fmin(r->state.seconds / limit, 1) : 0;
 }
 
+static int out_of_patience(const bg_trainer *r) { return settings(r)->patience && r->state.stale >= settings(r)->patience; }
+
 static int is_over(const bg_trainer *r)
 {
     double limit = settings(r)->seconds;
-    return (r->total && r->state.step >= r->total) || (limit > 0 && r->state.seconds >= limit);
+    return out_of_patience(r) || (r->total && r->state.step >= r->total) || (limit > 0 && r->state.seconds >= limit);
 }
 
 /* --- one step ------------------------------------------------------------------- */
@@ -181,6 +183,7 @@ static bg_status evaluate(bg_trainer *r, bg_progress *p, bg_error *err)
     p->val_bits_per_byte = out.score.bits_per_byte;
     p->val_accuracy = out.accuracy;
     p->best = !(r->state.best <= p->val_loss); /* also when there is none yet */
+    r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best)
         return BG_OK;
     r->state.best = p->val_loss;
@@ -220,7 +223,8 @@ static bg_status write_log(bg_trainer *r, const bg_progress *p, bg_error *err)
         .step = p->step, .bytes = p->bytes, .seconds = p->seconds, .loss = p->loss, .lr = p->lr, .grad_norm = p->grad_norm,
         .evaluated = p->evaluated, .val_loss = p->val_loss, .val_bits_per_byte = p->val_bits_per_byte, .val_accuracy = p->val_accuracy,
     };
-    return bg_log_add(&r->log, &line, err);
+    BG_TRY(bg_log_add(&r->log, &line, err));
+    return r->events.sys ? bg_tensorboard_add(&r->events, &line, err) : BG_OK;
 }
 
 static int save_due(const bg_trainer *r)
@@ -293,6 +297,9 @@ static bg_status loop(bg_trainer *r, bg_error *err)
         int stop = r->t->progress && r->t->progress(r->t->ctx, &p) != 0;
         if (stop && !is_over(r))
             return stop_early(r, err);
+        if (p.evaluated && out_of_patience(r))
+            bg_notify(r->t->notice, r->t->ctx, "ended after step %llu: no evaluation has been the best for %llu in a row", (unsigned long long)r->state.step,
+                      (unsigned long long)r->state.stale);
     }
     return BG_OK;
 }

@@ -25,6 +25,7 @@ typedef struct bg_train {
     const char *out;          /* run folder */
     const char *init;         /* model file to start from, or NULL */
     int resume, overwrite;
+    const char *tensorboard;  /* folder that gets a file of events, or NULL */
     double save_every;        /* seconds; 0: 300; negative: only at the end */
     uint32_t keep;            /* at least 2 */
     const char *const *metadata; /* key, value, ..., NULL; may be NULL */

@@ -8,6 +8,7 @@
 #include "run/log.h"
 #include "run/optimizer.h"
 #include "run/recipe.h"
+#include "run/tensorboard.h"
 #include "run/train.h"
 
 typedef struct bg_trainer {
@@ -26,6 +27,7 @@ typedef struct bg_trainer {
     float *logits;            /* (batch, classes), classifier only */
     bg_evaluator evaluator;
     bg_log log;
+    bg_tensorboard events;
     int lock;                 /* descriptor of the folder's lock, -1: not held */
     bg_meta model_meta;       /* what does not change during the run */
     bg_state state;

@@ -29,6 +29,7 @@ LC_ALL=C xargs awk '
         outside["zip.h"] = "model"
         outside["popt.h"] = "cli"
         outside["jansson.h"] = "cli"
+        outside["png.h"] = "cli"
         outside["cmocka.h"] = "none"
     }
     function within(name, list) { return index(" " list " ", " " name " ") > 0 }

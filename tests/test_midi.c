@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "data/midi.h"
+#include "data/midi_compare.h"
 #include "tests/support_check.h"
 #include "tests/support_fs.h"
 
@@ -223,6 +224,115 @@ static void random_damage(void **state)
     assert_true(accepted > 500 && accepted < 49500); /* changed notes are fine, changed lengths are not */
 }
 
+/* --- comparing ------------------------------------------------------------------ */
+
+static midi of_track(int division, const void *track, size_t n)
+{
+    midi m = header(0, 1, division);
+    put_chunk(&m, "MTrk", track, n);
+    return m;
+}
+
+static bg_midi_bar bars[8];
+static size_t bar_count;
+
+static void take_bar(void *ctx, const bg_midi_bar *b)
+{
+    assert_true(bar_count < 8);
+    bars[bar_count++] = *b;
+}
+
+static bg_midi_comparison compare(const midi *truth, const midi *found)
+{
+    bg_midi_comparison c;
+    bg_error err;
+    uint8_t *a = malloc(truth->size), *b = malloc(found->size ? found->size : 1);
+    memcpy(a, truth->data, truth->size);
+    memcpy(b, found->data, found->size);
+    bar_count = 0;
+    CHECK_OK(bg_midi_compare(bg_sys_default(), a, truth->size, b, found->size, &c, take_bar, NULL, &err), err);
+    free(a);
+    free(b);
+    return c;
+}
+
+/* 2/4 at 96 ticks a quarter: C D | E F. */
+#define METER "\x00\xFF\x58\x04\x02\x02\x18\x08"
+#define BAR_1 "\x00\x90\x3C\x40\x60\x80\x3C\x40\x00\x90\x3E\x40\x60\x80\x3E\x40"
+#define BAR_2 "\x00\x90\x40\x40\x60\x80\x40\x40\x00\x90\x41\x40\x60\x80\x41\x40"
+enum { BAR_2_AT = 14 + 8 + 8 + 16 }; /* in the file */
+
+static void equal_notes(void **state)
+{
+    const midi a = of_track(96, METER BAR_1 BAR_2 EOT, sizeof METER BAR_1 BAR_2 EOT - 1);
+    bg_midi_comparison c = compare(&a, &a);
+    assert_true(c.exact && c.fault.code == BG_OK && bar_count == 0);
+    assert_true(c.bars == 2 && c.bars_equal == 2 && c.sum.notes == 4 && c.sum.right == 4);
+    /* half the ticks, other loudness, running status, velocity 0 as the end, no metre of its own: the same notes */
+    static const uint8_t other[] = "\x00\x90\x3C\x11\x30\x3C\x00\x00\x3E\x11\x30\x3E\x00\x00\x40\x11\x30\x40\x00\x00\x41\x11\x30\x41\x00" EOT;
+    const midi b = of_track(48, other, sizeof other - 1);
+    c = compare(&a, &b);
+    assert_true(!c.exact && c.fault.code == BG_OK);
+    assert_true(c.bars == 2 && c.bars_equal == 2 && c.sum.right == 4 && c.sum.extra == 0);
+}
+
+static void different_notes(void **state)
+{
+    const midi a = of_track(96, METER BAR_1 BAR_2 EOT, sizeof METER BAR_1 BAR_2 EOT - 1);
+    /* bar 2: the first note is another key and half as long, so the second one begins too early; bar 4 has one */
+    static const uint8_t other[] = METER BAR_1 "\x00\x90\x43\x40\x30\x80\x43\x40\x00\x90\x41\x40\x60\x80\x41\x40"
+                                              "\x82\x00\x90\x41\x40\x60\x80\x41\x40" EOT;
+    midi b = of_track(96, other, sizeof other - 1);
+    bg_midi_comparison c = compare(&a, &b);
+    assert_true(bar_count == 2 && bars[0].number == 2 && bars[1].number == 4);
+    assert_true(bars[0].notes == 2 && bars[0].right == 0 && bars[0].wrong == 1 && bars[0].missing == 1 && bars[0].extra == 1);
+    assert_true(bars[1].notes == 0 && bars[1].extra == 1);
+    assert_true(c.bars == 3 && c.bars_equal == 1 && c.sum.right == 2 && c.sum.notes == 4);
+    /* cut: its chunk is longer than the file, so nothing of it is read */
+    b.size -= 3;
+    c = compare(&a, &b);
+    assert_true(c.fault.code == BG_ERR_FORMAT && c.bars_equal == 0 && c.sum.missing == 4);
+    /* a status byte that no file may hold where the first note of bar 2 should end */
+    b = a;
+    b.data[BAR_2_AT + 5] = 0xF1;
+    c = compare(&a, &b);
+    assert_true(c.fault.code == BG_ERR_FORMAT && c.bars_equal == 1 && c.sum.right == 3 && c.sum.missing == 1);
+    b.size = 3;
+    c = compare(&a, &b);
+    assert_true(c.fault.code == BG_ERR_FORMAT && c.sum.missing == 4 && c.bars == 2);
+}
+
+static void no_bars(void **state)
+{
+    bg_midi_comparison c;
+    bg_error err;
+    static const uint8_t frames[] = BAR_1 EOT;
+    const midi a = of_track(0xE728, frames, sizeof frames - 1), good = of_track(96, frames, sizeof frames - 1); /* 25 frames a second */
+    assert_int_equal(bg_midi_compare(bg_sys_default(), a.data, a.size, good.data, good.size, &c, NULL, NULL, &err), BG_ERR_FORMAT);
+    assert_non_null(strstr(err.text, "frames"));
+    c = compare(&good, &a);
+    assert_true(c.fault.code == BG_ERR_FORMAT && c.sum.missing == 2);
+    assert_int_equal(bg_midi_compare(bg_sys_default(), good.data, 20, good.data, good.size, &c, NULL, NULL, &err), BG_ERR_FORMAT);
+}
+
+/* The sums of notes fit together whatever stands in the files. */
+static void random_comparisons(void **state)
+{
+    bg_rng r;
+    bg_rng_open(&r, 8, BG_STREAM_USER, 0);
+    for (int i = 0; i < 5000; i++) {
+        const midi a = tune();
+        midi b = a;
+        for (uint64_t edits = bg_rng_below(&r, 4); edits > 0; edits--)
+            b.data[bg_rng_below(&r, b.size)] = (uint8_t)bg_rng_u32(&r);
+        bg_midi_comparison c;
+        bg_error err;
+        CHECK_OK(bg_midi_compare(bg_sys_default(), a.data, a.size, b.data, b.size, &c, NULL, NULL, &err), err);
+        assert_true(c.sum.right + c.sum.wrong + c.sum.missing == c.sum.notes && c.bars_equal <= c.bars);
+        assert_true(memcmp(a.data, b.data, a.size) != 0 || (c.exact && c.bars_equal == c.bars));
+    }
+}
+
 /* What abc2midi wrote, when the source folder is known. */
 static void real_file(void **state)
 {
@@ -243,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tracks), cmocka_unit_test(headers), cmocka_unit_test(chunks),
         cmocka_unit_test(truncations), cmocka_unit_test(random_damage), cmocka_unit_test(real_file),
+        cmocka_unit_test(equal_notes), cmocka_unit_test(different_notes), cmocka_unit_test(no_bars), cmocka_unit_test(random_comparisons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

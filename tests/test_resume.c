@@ -236,6 +236,47 @@ static void test_best_is_remembered(void **state)
     assert_true(run_same_run(straight, in("best-stopped"), 12));
 }
 
+static void prepare_patience(run_setup *r, const char *out)
+{
+    run_prepare_long(r, folder, out);
+    r->train.lr = 0.03;
+    r->train.schedule = BGPT_CONSTANT;
+    r->train.eval_every = 1;
+    r->train.steps = 200;
+    r->train.patience = 3;
+}
+
+/* Evaluations that were not the best are counted over an interruption, and what ended by them is finished. */
+static void test_patience(void **state)
+{
+    char straight[512];
+    run_setup r;
+    bgpt_error err;
+    prepare_patience(&r, "patience");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    const unsigned end = (unsigned)r.steps_seen;
+    assert_true(end > 3 && end < 200);
+    assert_int_equal(end, r.best_step + 3);
+    assert_non_null(strstr(r.notices, "for 3 in a row"));
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 0);
+    assert_non_null(strstr(r.notices, "is finished"));
+    prepare_patience(&r, "patience-stopped");
+    r.stop_at = end - 1;
+    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    r.stop_at = 0;
+    r.train.resume = 1;
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 1);
+    snprintf(straight, sizeof straight, "%s", in("patience"));
+    assert_true(run_same_run(straight, in("patience-stopped"), end));
+    prepare_patience(&r, "impatient");
+    r.train.validation.count = 0;
+    assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
+    assert_non_null(strstr(err.text, "validation"));
+}
+
 static void test_finished(void **state)
 {
     run_setup r;
@@ -491,7 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_interrupted), TEST(test_interrupted_muon), TEST(test_interrupted_evaluation), TEST(test_interrupted_always), TEST(test_killed),
         TEST(test_killed_before_the_first_checkpoint), TEST(test_config_lost), TEST(test_damaged_checkpoint),
-        TEST(test_best_is_remembered), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
+        TEST(test_best_is_remembered), TEST(test_patience), TEST(test_finished), TEST(test_threads), TEST(test_seed_matters), TEST(test_keep),
         TEST(test_other_data_refused), TEST(test_existing_run), TEST(test_mixed_runs_refused), TEST(test_killed_replacement),
         TEST(test_foreign_model_kept), TEST(test_locked), TEST(test_lost_model), TEST(test_run_below_data), TEST(test_init_replaced),
         TEST(test_vanished_file),

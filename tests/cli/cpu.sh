@@ -188,3 +188,29 @@ expect 3 "$BGPT" cpu evaluate -m cpumodel/model.safetensors few/test nowhere
 says "nowhere"
 prints "files exact"
 refuse 3 "none.safetensors" "$BGPT" cpu evaluate -m none.safetensors few/test
+
+# Programs made on the fly are those that generate puts into test, in whatever order.
+expect 0 "$BGPT" cpu generate -q --count 5 --test 5 --seed 9 --min 1 --max 4 --out fly
+expect 0 "$BGPT" cpu evaluate -q --format=json -m cpumodel/model.safetensors fly/test
+cp "$WORK/stdout" fly.json
+expect 0 "$BGPT" cpu evaluate -q --format=json -m cpumodel/model.safetensors --count 5 --seed 9 --min 1 --max 4
+same_file "$WORK/stdout" fly.json
+json trivial fields opcodes lengths
+prints '"files": 5'
+expect 0 "$BGPT" cpu evaluate -v -m cpumodel/model.safetensors --count 2 --max 2
+says "program 2: step"
+expect 0 "$BGPT" cpu evaluate -m cpumodel/model.safetensors --count 5 --max 4 --plot 'a "b" c.svg'
+says 'a "b" c.gp'
+prints "the trivial rule: 100.0000 %)"
+checks=$((checks + 1))
+grep -q '</svg>' 'a "b" c.svg' || wrong "the plot is no whole picture"
+checks=$((checks + 1))
+grep -qF '"registers kept"' 'a "b" c.gp' || wrong "the script has no data of fields"
+refuse 2 "exists already" "$BGPT" cpu evaluate -m cpumodel/model.safetensors --count 5 --plot 'a "b" c.svg'
+refuse 2 ".svg or .png" "$BGPT" cpu evaluate -m cpumodel/model.safetensors --count 5 --plot x.gif
+refuse 2 "-m MODEL is missing" "$BGPT" cpu evaluate --count 5
+refuse 2 "-m MODEL is missing" "$BGPT" cpu evaluate few/test --plot x.svg
+refuse 2 "no files can be given beside it" "$BGPT" cpu evaluate -m cpumodel/model.safetensors --count 5 few
+refuse 2 "--count is missing" "$BGPT" cpu evaluate -m cpumodel/model.safetensors few --max 9
+refuse 2 "--min: 9 is more than --max, 8" "$BGPT" cpu evaluate -m cpumodel/model.safetensors --count 5 --min 9 --max 8
+refuse 2 "FOLDER is missing" "$BGPT" cpu evaluate -m cpumodel/model.safetensors

@@ -182,7 +182,7 @@ refuse 3 "odd.jsonl: line 2" "$BGPT" plot odd.jsonl
 : >odd.jsonl
 refuse 3 "no step has been logged" "$BGPT" plot odd.jsonl
 mkdir -p no-programs
-refuse 3 "gnuplot-nox" env PATH="$WORK/no-programs" "$BGPT" plot whole
+refuse 1 "gnuplot-nox" env PATH="$WORK/no-programs" "$BGPT" plot whole
 mkdir -p 'a "b" $c'
 printf '{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n' >'a "b" $c/log.jsonl'
 expect 0 "$BGPT" plot 'a "b" $c' -o 'd "e".svg' -q

@@ -197,7 +197,7 @@ prints "00000030"
 prints "dearest"
 expect 0 "$BGPT" inspect -q -m "$MODEL" tune.abc --from 1M
 refuse 2 "heat.html" "$BGPT" inspect -m "$MODEL" tune.abc -o heat.html
-refuse 2 ".html" "$BGPT" inspect -m "$MODEL" tune.abc -o heat.png
+refuse 2 ".html" "$BGPT" inspect -m "$MODEL" tune.abc -o heat.gif
 refuse 2 "one file" "$BGPT" inspect -m "$MODEL" tune.abc "$TUNE"
 refuse 2 "one is inspected" "$BGPT" inspect -q -m "$MODEL" "$FIXTURES/files"
 refuse 2 "-m MODEL" "$BGPT" inspect tune.abc
