@@ -191,5 +191,5 @@ bgpt_status bgpt_list_files(const bgpt_data *d, void (*file)(void *ctx, const ch
 {
     bg_api_sys hooks;
     bg_error e;
-    return bg_api_return(err, bg_list_files(bg_api_sys_open(&hooks, opt), d->paths, d->count, file, ctx, &e), &e);
+    return bg_api_return(err, bg_list_files(bg_api_sys_open(&hooks, opt), d->paths, d->count, NULL, file, ctx, &e), &e);
 }

@@ -69,8 +69,8 @@ void bg_dataset_close(bg_dataset *d); /* safe on a zeroed struct */
  * no dot, or none but one that begins the name. */
 const char *bg_path_extension(const char *path);
 
-/* Only the expansion: calls file for each path in order. */
-bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err);
+/* Only the expansion: calls file for each path in order.  exclude: NULL, or a folder that walks leave out. */
+bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, const char *exclude, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err);
 
 /* Training order: item number `counter` of an endless stream in which every
  * epoch is a fresh permutation keyed by (seed, epoch). */

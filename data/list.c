@@ -258,10 +258,10 @@ void bg_list_close(bg_list *l)
     memset(l, 0, sizeof *l);
 }
 
-bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err)
+bg_status bg_list_files(const bg_sys *sys, const char *const *paths, size_t count, const char *exclude, void (*file)(void *ctx, const char *path), void *ctx, bg_error *err)
 {
     bg_list l;
-    BG_TRY(bg_list_open(&l, sys, paths, count, NULL, err));
+    BG_TRY(bg_list_open(&l, sys, paths, count, exclude, err));
     for (size_t i = 0; i < l.count; i++)
         file(ctx, l.files[i].path);
     bg_list_close(&l);

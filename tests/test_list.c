@@ -28,7 +28,7 @@ static void gather(void *ctx, const char *line)
 static const char *list(char *folder, const char *const *paths, size_t count)
 {
     text[0] = 0;
-    CHECK_OK(bg_list_files(bg_sys_default(), paths, count, gather, folder, &err), err);
+    CHECK_OK(bg_list_files(bg_sys_default(), paths, count, NULL, gather, folder, &err), err);
     return text;
 }
 
@@ -81,7 +81,7 @@ static void links_and_others(void **state)
     const char *named[] = { fs_path(folder, "folder-link") }; /* named, so followed */
     assert_string_equal(list(folder, named, 1), "folder-link/file;");
     const char *fifo[] = { fs_path(folder, "fifo") };
-    CHECK_FAILS(bg_list_files(bg_sys_default(), fifo, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "fifo", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), fifo, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "fifo", err);
     bg_dataset d;
     bg_dataset_options o = { .P = 4, .N = 4, .notice = gather };
     text[0] = 0;
@@ -96,14 +96,14 @@ static void missing(void **state)
 {
     char *folder = fs_make_folder();
     const char *paths[] = { fs_path(folder, "none") };
-    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "none", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "none", err);
     const char *empty[] = { folder };
-    CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, folder, err);
-    CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 0, gather, NULL, &err), BG_ERR_ARGUMENT, "no files", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, folder, err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 0, NULL, gather, NULL, &err), BG_ERR_ARGUMENT, "no files", err);
     touch(folder, "in/file", 1);
     chmod(fs_path(folder, "in"), 0);
     if (access(fs_path(folder, "in"), R_OK) != 0) /* the super-user may read all */
-        CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "in", err);
+        CHECK_FAILS(bg_list_files(bg_sys_default(), empty, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "in", err);
     fs_remove_folder(folder);
 }
 
@@ -120,15 +120,15 @@ static void list_files_of_paths(void **state)
     assert_string_equal(list(folder, paths, 1), "d/1;d/2;e;");
     snprintf(lines, sizeof lines, "%s/e\n%s/none\n", folder, folder);
     fs_write_text(fs_path(folder, "list.txt"), lines);
-    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "list.txt, line 2: ", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "list.txt, line 2: ", err);
     assert_non_null(strstr(err.text, "none"));
-    assert_int_equal(bg_list_files(bg_sys_default(), paths, 1, gather, NULL, NULL), BG_ERR_NOT_FOUND);
+    assert_int_equal(bg_list_files(bg_sys_default(), paths, 1, NULL, gather, NULL, NULL), BG_ERR_NOT_FOUND);
     fs_write(fs_path(folder, "list.txt"), "\0", 1);
-    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, gather, NULL, &err), BG_ERR_FORMAT, "zero byte", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, NULL, gather, NULL, &err), BG_ERR_FORMAT, "zero byte", err);
     fs_write_text(fs_path(folder, "list.txt"), "\n\r\n");
-    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "no files", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), paths, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "no files", err);
     const char *absent[] = { "@/no/such/list" };
-    CHECK_FAILS(bg_list_files(bg_sys_default(), absent, 1, gather, NULL, &err), BG_ERR_NOT_FOUND, "/no/such/list", err);
+    CHECK_FAILS(bg_list_files(bg_sys_default(), absent, 1, NULL, gather, NULL, &err), BG_ERR_NOT_FOUND, "/no/such/list", err);
     fs_remove_folder(folder);
 }
 
@@ -330,7 +330,7 @@ static void entries_that_cannot_be_asked(void **state)
         fault_open(&f);
         f.error = EACCES;
         fault_fail(&f, FAULT_FILES, n, 0);
-        bg_list_files(&f.sys, paths, 1, gather, NULL, &err);
+        bg_list_files(&f.sys, paths, 1, NULL, gather, NULL, &err);
     } while (strcmp(f.last, "stat") != 0);
     assert_int_equal(err.code, BG_ERR_NOT_FOUND);
     assert_non_null(strstr(err.text, "/file"));

@@ -1,0 +1,262 @@
+/* Sounds: decoded by libsndfile, mixed to one channel, resampled by libsamplerate (a windowed sinc, 121 dB), and written as
+ * WAV with the plain header of 44 bytes.  A block at a time: an hour takes no more memory than a second. */
+#include "prepare/prepare.h"
+
+#include "base/rng.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifdef BGPT_HAVE_AUDIO
+#include <math.h>
+#include <samplerate.h>
+#include <sndfile.h>
+
+enum {
+    HEADER = 44,
+    BLOCK = 4096,        /* samples read or written at once, channels together */
+    MAX_CHANNELS = 256,
+    HOPS = 20            /* the loudest piece is looked for in steps of a twentieth */
+};
+
+/* What is being cut into pieces: the last `length` samples, and the loudest piece so far. */
+typedef struct cutter {
+    const prepare_audio *a;
+    const prepare_source *source;
+    prepare_sink *sink;
+    float *piece, *best;     /* (length) each; piece is a ring once it is full */
+    size_t length, fill, at; /* at: where the ring's next sample goes */
+    size_t since;            /* samples since the loudness was last looked at */
+    double loudness;         /* of best; negative: none yet */
+    uint8_t *file;           /* HEADER + samples */
+    uint64_t pieces;
+    int full;                /* nothing more is wanted */
+} cutter;
+
+static void put_little(uint8_t *p, uint32_t x, int bytes)
+{
+    for (int i = 0; i < bytes; i++, x >>= 8)
+        p[i] = (uint8_t)x;
+}
+
+static void write_header(uint8_t *h, const prepare_audio *a, size_t samples)
+{
+    const uint32_t width = a->bits / 8, data = (uint32_t)(samples * width);
+    memcpy(h, "RIFF\0\0\0\0WAVEfmt ", 16);
+    put_little(h + 4, 36 + data, 4);
+    put_little(h + 16, 16, 4);
+    put_little(h + 20, 1, 2); /* PCM */
+    put_little(h + 22, 1, 2);
+    put_little(h + 24, a->rate, 4);
+    put_little(h + 28, a->rate * width, 4);
+    put_little(h + 32, width, 2);
+    put_little(h + 34, a->bits, 2);
+    memcpy(h + 36, "data", 4);
+    put_little(h + 40, data, 4);
+}
+
+/* Triangular dither of one step to either side (Lipshitz, Wannamaker, Vanderkooy 1992): the error no longer depends on the
+ * signal.  Silence that was added stays silence. */
+static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
+{
+    const prepare_audio *a = c->a;
+    const double top = a->bits == 8 ? 127 : 32767;
+    uint8_t *to = c->file + HEADER;
+    bg_rng r;
+    bg_rng_open(&r, a->seed ^ c->pieces << 32, BG_STREAM_PREPARE, c->source->number);
+    for (size_t i = 0; i < c->length; i++) {
+        double v = i < sounding ? x[(begin + i) % c->length] * top : 0;
+        if (a->dither && i < sounding)
+            v += bg_rng_double(&r) - bg_rng_double(&r);
+        v = v > top ? top : v < -top - 1 ? -top - 1 : v;
+        const int32_t q = (int32_t)floor(v + 0.5);
+        if (a->bits == 8)
+            *to++ = (uint8_t)((q > 127 ? 127 : q) + 128);
+        else
+            put_little(to, (uint32_t)q, 2), to += 2;
+    }
+}
+
+static bg_status put_piece(cutter *c, const float *x, size_t begin, size_t sounding, bg_error *err)
+{
+    quantize(c, x, begin, sounding);
+    c->pieces++;
+    return prepare_put(c->sink, NULL, c->file, HEADER + c->length * c->a->bits / 8, err);
+}
+
+static double energy(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sum;
+}
+
+/* The ring holds a whole piece: is it the loudest? */
+static void compare(cutter *c)
+{
+    const double loudness = energy(c->piece, c->length);
+    c->since = 0;
+    if (loudness <= c->loudness)
+        return;
+    c->loudness = loudness;
+    memcpy(c->best, c->piece + c->at, (c->length - c->at) * sizeof *c->best);
+    memcpy(c->best + c->length - c->at, c->piece, c->at * sizeof *c->best);
+}
+
+static bg_status take_samples(cutter *c, const float *x, size_t n, bg_error *err)
+{
+    for (size_t i = 0; i < n && !c->full; i++) {
+        c->piece[c->at] = isfinite(x[i]) ? x[i] : 0;
+        c->at = (c->at + 1) % c->length;
+        c->fill += c->fill < c->length;
+        if (c->fill < c->length)
+            continue;
+        if (c->a->longer == PREPARE_LONG_LOUDEST) {
+            if (++c->since * HOPS >= c->length || c->loudness < 0)
+                compare(c);
+            continue;
+        }
+        BG_TRY(put_piece(c, c->piece, 0, c->length, err));
+        c->fill = c->at = 0;
+        c->full = c->a->longer == PREPARE_LONG_FIRST;
+    }
+    return BG_OK;
+}
+
+/* What is left: of a short sound all there is, of a long one its last part if that is half a piece. */
+static bg_status end_samples(cutter *c, bg_error *err)
+{
+    if (c->a->longer == PREPARE_LONG_LOUDEST && c->fill == c->length) {
+        if (c->since)
+            compare(c);
+        return put_piece(c, c->best, 0, c->length, err);
+    }
+    if (c->full || c->fill == 0 || (c->pieces && 2 * c->fill < c->length))
+        return BG_OK;
+    if (c->a->skip_short)
+        return c->pieces ? BG_OK : bg_fail(err, BG_ERR_FORMAT, "%s: %.2f seconds are too short", c->source->path, (double)c->fill / c->a->rate);
+    return put_piece(c, c->piece, 0, c->fill, err);
+}
+
+/* --- decoding -------------------------------------------------------------------------------- */
+
+typedef struct decoder {
+    SNDFILE *file;
+    SF_INFO info;
+    SRC_STATE *converter; /* NULL: the rate is right already */
+    double ratio;
+    float *read, *mono, *converted; /* (BLOCK) each */
+} decoder;
+
+static bg_status open_sound(decoder *d, const prepare_audio *a, const char *path, bg_error *err)
+{
+    int code = 0;
+    d->file = sf_open(path, SFM_READ, &d->info);
+    if (!d->file)
+        return bg_fail(err, BG_ERR_FORMAT, "%s: %s", path, sf_strerror(NULL));
+    if (d->info.channels < 1 || d->info.channels > MAX_CHANNELS || d->info.samplerate < 1)
+        return bg_fail(err, BG_ERR_FORMAT, "%s: %d channels at %d samples a second", path, d->info.channels, d->info.samplerate);
+    d->ratio = (double)a->rate / d->info.samplerate;
+    if ((uint32_t)d->info.samplerate == a->rate)
+        return BG_OK;
+    if (!src_is_valid_ratio(d->ratio))
+        return bg_fail(err, BG_ERR_FORMAT, "%s: %d samples a second are too far from %u", path, d->info.samplerate, (unsigned)a->rate);
+    d->converter = src_new(SRC_SINC_MEDIUM_QUALITY, 1, &code);
+    return d->converter ? BG_OK : bg_fail(err, BG_ERR_MEMORY, "%s: %s", path, src_strerror(code));
+}
+
+static void close_sound(decoder *d, const bg_sys *sys)
+{
+    if (d->converter)
+        src_delete(d->converter);
+    if (d->file)
+        sf_close(d->file);
+    bg_free(sys, d->read);
+    bg_free(sys, d->mono);
+    bg_free(sys, d->converted);
+}
+
+static void mix(decoder *d, size_t frames)
+{
+    const int channels = d->info.channels;
+    for (size_t i = 0; i < frames; i++) {
+        float sum = 0;
+        for (int k = 0; k < channels; k++)
+            sum += d->read[i * (size_t)channels + (size_t)k];
+        d->mono[i] = sum / (float)channels;
+    }
+}
+
+static bg_status convert(decoder *d, cutter *c, size_t frames, int end, bg_error *err)
+{
+    if (!d->converter)
+        return take_samples(c, d->mono, frames, err);
+    SRC_DATA block = { .data_in = d->mono, .input_frames = (long)frames, .end_of_input = end, .src_ratio = d->ratio, .data_out = d->converted, .output_frames = BLOCK };
+    do {
+        const int code = src_process(d->converter, &block);
+        if (code)
+            return bg_fail(err, BG_ERR_FORMAT, "%s: %s", c->source->path, src_strerror(code));
+        BG_TRY(take_samples(c, d->converted, (size_t)block.output_frames_gen, err));
+        block.data_in += block.input_frames_used;
+        block.input_frames -= block.input_frames_used;
+    } while (!c->full && (block.input_frames > 0 || block.output_frames_gen > 0));
+    return BG_OK;
+}
+
+static bg_status decode(decoder *d, cutter *c, bg_error *err)
+{
+    const size_t most = BLOCK / (size_t)d->info.channels ? BLOCK / (size_t)d->info.channels : 1;
+    uint64_t all = 0;
+    for (sf_count_t got; !c->full && (got = sf_readf_float(d->file, d->read, (sf_count_t)most)) > 0; all += (uint64_t)got) {
+        mix(d, (size_t)got);
+        BG_TRY(convert(d, c, (size_t)got, 0, err));
+    }
+    if (all == 0)
+        return bg_fail(err, BG_ERR_FORMAT, "%s: holds no sound%s%s", c->source->path, sf_error(d->file) ? ": " : "", sf_error(d->file) ? sf_strerror(d->file) : "");
+    if (!c->full)
+        BG_TRY(convert(d, c, 0, 1, err));
+    return end_samples(c, err);
+}
+
+static bg_status make_audio(const void *settings, const prepare_source *s, prepare_sink *sink, bg_error *err)
+{
+    const prepare_audio *a = settings;
+    const bg_sys *sys = bg_sys_default();
+    cutter c = { .a = a, .source = s, .sink = sink, .length = (size_t)(a->seconds * a->rate + 0.5), .loudness = -1 };
+    decoder d = { .file = NULL };
+    c.piece = bg_alloc_zero(sys, c.length, sizeof *c.piece);
+    c.best = a->longer == PREPARE_LONG_LOUDEST ? bg_alloc_zero(sys, c.length, sizeof *c.best) : NULL;
+    c.file = bg_alloc_zero(sys, HEADER + c.length * 2, 1);
+    d.read = bg_alloc(sys, BLOCK, sizeof *d.read);
+    d.mono = bg_alloc(sys, BLOCK, sizeof *d.mono);
+    d.converted = bg_alloc(sys, BLOCK, sizeof *d.converted);
+    bg_status status = c.piece && (c.best || a->longer != PREPARE_LONG_LOUDEST) && c.file && d.read && d.mono && d.converted
+                           ? open_sound(&d, a, s->path, err)
+                           : bg_fail_memory(err, s->path, c.length * sizeof *c.piece);
+    if (status == BG_OK) {
+        write_header(c.file, a, c.length);
+        status = decode(&d, &c, err);
+    }
+    close_sound(&d, sys);
+    bg_free(sys, c.piece);
+    bg_free(sys, c.best);
+    bg_free(sys, c.file);
+    return status;
+}
+
+prepare_tool prepare_audio_tool(const prepare_audio *a, const char **why)
+{
+    *why = NULL;
+    return (prepare_tool){ .extension = "wav", .many = a->longer == PREPARE_LONG_CUT, .make = make_audio, .settings = a };
+}
+
+#else
+
+prepare_tool prepare_audio_tool(const prepare_audio *a, const char **why)
+{
+    *why = "this bgpt was built without libsndfile and libsamplerate (Debian packages libsndfile1-dev, libsamplerate0-dev)";
+    return (prepare_tool){ .extension = "wav", .settings = a };
+}
+
+#endif

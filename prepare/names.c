@@ -1,0 +1,219 @@
+/* Names of sources and outputs.  An output is called LABEL_STEM.EXT: a file's label is what stands before the first '_'
+ * (SPEC: labels come from file names), so neither part may hold one where it would be read as another label. */
+#include "prepare/names.h"
+
+#include "base/file.h"
+#include "data/dataset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LABEL_FILE_LIMIT = 1 << 28, LONGEST_STEM = 120 };
+
+char *prepare_label(const bg_sys *sys, const char *text, size_t length)
+{
+    char *label = bg_asprintf(sys, "%.*s", (int)(length < 100 ? length : 100), text);
+    for (char *c = label; c && *c; c++)
+        if (*c == '_' || *c == '/' || *c == '.' || (unsigned char)*c <= ' ' || *c == 127)
+            *c = '-';
+    return label;
+}
+
+/* --- labels from a file --------------------------------------------------------------------- */
+
+typedef struct label_line { const char *name, *label; size_t name_length, label_length; } label_line;
+typedef struct label_table {
+    uint8_t *text;
+    label_line *lines; /* sorted by name */
+    size_t count;
+} label_table;
+
+static int compare_lines(const void *a, const void *b)
+{
+    const label_line *x = a, *y = b;
+    const size_t n = x->name_length < y->name_length ? x->name_length : y->name_length;
+    const int order = memcmp(x->name, y->name, n);
+    return order ? order : (x->name_length > y->name_length) - (x->name_length < y->name_length);
+}
+
+static bg_status read_labels(label_table *t, const char *path, const bg_sys *sys, bg_error *err)
+{
+    size_t size, capacity = 0;
+    BG_TRY(bg_read_file(sys, path, LABEL_FILE_LIMIT, &t->text, &size, err));
+    size_t number = 0;
+    for (char *line = (char *)t->text, *end = line + size; line < end;) {
+        char *stop = memchr(line, '\n', (size_t)(end - line)), *last = stop ? stop : end, *tab;
+        number++;
+        if (last > line && last[-1] == '\r')
+            last--;
+        if (last > line) {
+            tab = memchr(line, '\t', (size_t)(last - line));
+            if (!tab)
+                return bg_fail(err, BG_ERR_FORMAT, "%s: line %zu has no tab between name and label", path, number);
+            void *lines = t->lines;
+            bg_status s = bg_grow(sys, &lines, &capacity, t->count + 1, sizeof *t->lines, err);
+            t->lines = lines;
+            if (s != BG_OK)
+                return s;
+            t->lines[t->count++] = (label_line){ line, tab + 1, (size_t)(tab - line), (size_t)(last - tab - 1) };
+        }
+        line = (stop ? stop : end) + 1;
+    }
+    if (t->count)
+        qsort(t->lines, t->count, sizeof *t->lines, compare_lines);
+    return BG_OK;
+}
+
+/* The label of the longest end of a path that the file names: a/b/c.wav, b/c.wav, c.wav. */
+static const label_line *find_label(const label_table *t, const char *path)
+{
+    for (const char *end = path; end && t->count;) {
+        const label_line wanted = { .name = end, .name_length = strlen(end) };
+        const label_line *found = bsearch(&wanted, t->lines, t->count, sizeof *t->lines, compare_lines);
+        if (found)
+            return found;
+        end = strchr(end, '/');
+        end = end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+
+/* --- stems ----------------------------------------------------------------------------------- */
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static char *folder_label(const bg_sys *sys, const char *path)
+{
+    const char *name = base_name(path), *end = name > path ? name - 1 : path, *begin = end;
+    while (begin > path && begin[-1] != '/')
+        begin--;
+    return prepare_label(sys, begin, (size_t)(end - begin));
+}
+
+static char *label_of(const prepare_job *j, const label_table *t, const char *path, const bg_sys *sys)
+{
+    if (j->labels == PREPARE_LABELS_FOLDERS)
+        return folder_label(sys, path);
+    const label_line *line = j->labels == PREPARE_LABELS_FILE ? find_label(t, path) : NULL;
+    return prepare_label(sys, line ? line->label : "", line ? line->label_length : 0);
+}
+
+/* The base name without its extension.  Without a label it keeps its '_': then it may hold a label itself. */
+static char *stem_of(const bg_sys *sys, const char *path, const char *label)
+{
+    const char *name = base_name(path), *extension = bg_path_extension(path);
+    size_t length = *extension ? (size_t)(extension - 1 - name) : strlen(name);
+    if (length > LONGEST_STEM)
+        length = LONGEST_STEM;
+    char *stem = bg_asprintf(sys, "%.*s", (int)length, name);
+    for (char *c = stem; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127 || (*label && *c == '_'))
+            *c = '-';
+    return stem;
+}
+
+static int compare_stems(const void *a, const void *b)
+{
+    const prepare_source *const *x = a, *const *y = b;
+    const int label = strcmp((*x)->label, (*y)->label), stem = label ? label : strcmp((*x)->stem, (*y)->stem);
+    return stem ? stem : ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+/* Two sources of the same name: the later ones get their number in the list into theirs. */
+static bg_status part_stems(prepare_sources *s, bg_error *err)
+{
+    prepare_source **order = bg_alloc(s->sys, s->count, sizeof *order);
+    if (!order)
+        return bg_fail_memory(err, "the order of names", s->count * sizeof *order);
+    for (size_t i = 0; i < s->count; i++)
+        order[i] = &s->items[i];
+    qsort(order, s->count, sizeof *order, compare_stems);
+    bg_status status = BG_OK;
+    for (size_t i = 1; i < s->count && status == BG_OK; i++) {
+        prepare_source *a = order[i - 1], *b = order[i];
+        const char *first = s->owned[3 * a->number + 2];
+        if (strcmp(a->label, b->label) || strncmp(first, b->stem, strlen(b->stem)) || (first[strlen(b->stem)] && first[strlen(b->stem)] != '~'))
+            continue;
+        char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number);
+        if (!stem)
+            status = bg_fail_memory(err, b->path, strlen(b->stem));
+        else {
+            bg_free(s->sys, s->owned[3 * b->number + 2]);
+            b->stem = s->owned[3 * b->number + 2] = stem;
+        }
+    }
+    bg_free(s->sys, order);
+    return status;
+}
+
+/* --- the list -------------------------------------------------------------------------------- */
+
+typedef struct taking {
+    prepare_sources *s;
+    const prepare_job *job;
+    const label_table *labels;
+    size_t items, owned; /* capacities */
+    bg_error *err;
+    bg_status status;
+} taking;
+
+static bg_status take(taking *t, const char *path)
+{
+    prepare_sources *s = t->s;
+    void *items = s->items, *owned = s->owned;
+    bg_status status = bg_grow(s->sys, &items, &t->items, s->count + 1, sizeof *s->items, t->err);
+    s->items = items;
+    if (status == BG_OK)
+        status = bg_grow(s->sys, &owned, &t->owned, 3 * s->count + 3, sizeof *s->owned, t->err);
+    s->owned = owned;
+    if (status != BG_OK)
+        return status;
+    char **o = s->owned + 3 * s->count;
+    o[0] = bg_strdup(s->sys, path);
+    o[1] = label_of(t->job, t->labels, path, s->sys);
+    o[2] = o[1] ? stem_of(s->sys, path, o[1]) : NULL;
+    s->items[s->count] = (prepare_source){ o[0], o[1], o[2], s->count };
+    s->count++;
+    return o[0] && o[1] && o[2] ? BG_OK : bg_fail_memory(t->err, path, strlen(path));
+}
+
+static void take_file(void *ctx, const char *path)
+{
+    taking *t = ctx;
+    if (t->status == BG_OK)
+        t->status = take(t, path);
+}
+
+bg_status prepare_sources_open(prepare_sources *s, const prepare_job *j, const bg_sys *sys, bg_error *err)
+{
+    label_table labels = { NULL, NULL, 0 };
+    memset(s, 0, sizeof *s);
+    s->sys = sys;
+    bg_status status = j->labels == PREPARE_LABELS_FILE ? read_labels(&labels, j->label_file, sys, err) : BG_OK;
+    taking t = { .s = s, .job = j, .labels = &labels, .err = err, .status = BG_OK };
+    if (status == BG_OK)
+        status = bg_list_files(sys, j->inputs, j->input_count, j->out, take_file, &t, err);
+    if (status == BG_OK)
+        status = t.status;
+    if (status == BG_OK && s->count)
+        status = part_stems(s, err);
+    bg_free(sys, labels.text);
+    bg_free(sys, labels.lines);
+    if (status != BG_OK)
+        prepare_sources_close(s);
+    return status;
+}
+
+void prepare_sources_close(prepare_sources *s)
+{
+    for (size_t i = 0; s->owned && i < 3 * s->count; i++)
+        bg_free(s->sys, s->owned[i]);
+    bg_free(s->sys, s->owned);
+    bg_free(s->sys, s->items);
+    memset(s, 0, sizeof *s);
+}
