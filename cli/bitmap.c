@@ -1,18 +1,11 @@
 /* A BMP reader for the plain kinds.  Every number of the header is checked
  * against the bytes that are there; a cut picture is no picture. */
 #include "cli/bitmap.h"
+#include "cli/little.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { FILE_HEADER = 14, INFO_HEADER = 40, PLAIN = 0 };
-
-static uint32_t little(const uint8_t *p, int n)
-{
-    uint32_t x = 0;
-    while (n-- > 0)
-        x = x << 8 | p[n];
-    return x;
-}
 
 typedef struct layout {
     unsigned width, height, bits;

@@ -1,6 +1,7 @@
 /* bgpt inspect: what every byte of a file cost a model, to see where it was
  * surprised. */
 #include "cli/heat.h"
+#include "cli/made_text.h"
 #include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -121,19 +122,14 @@ static int write_picture(const inspect_arguments *a, const result *r, const bgpt
 
 static int write_page(const inspect_arguments *a, const result *r, const bgpt_options *o)
 {
-    char *text = NULL;
-    size_t size = 0, from, to;
-    bgpt_error error = { 0 };
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return fail(BGPT_ERR_MEMORY, "out of memory");
+    made_text page;
+    size_t from, to;
+    const int code = text_begin(&page);
+    if (code != 0)
+        return code;
     range_of(a, r, SIZE_MAX, &from, &to);
-    heat_write_page(f, &r->heat, path_base(a->common.operands[a->common.operand_count - 1]), from, to);
-    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
-    if (code == 0 && bgpt_write_file(a->output, text, size, a->force, o, &error) != BGPT_OK)
-        code = fail_with(&error);
-    free(text);
-    return code;
+    heat_write_page(page.f, &r->heat, path_base(a->common.operands[a->common.operand_count - 1]), from, to);
+    return text_save(&page, a->output, a->force, o);
 }
 
 static int report(const inspect_arguments *a, const result *r, const bgpt_options *o)

@@ -28,33 +28,22 @@ static const option plot_options[] = {
 
 static int draw(const plot_arguments *a, const plot *p, const bgpt_options *o)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return fail(BGPT_ERR_MEMORY, "out of memory");
-    plot_write_script(f, p);
-    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
-    if (code == 0)
-        code = gnuplot_draw(text, size, a->output, a->force, "; -o FILE.csv writes the numbers without it", o);
-    free(text);
-    return code;
+    made_text script;
+    const int code = text_begin(&script);
+    if (code != 0)
+        return code;
+    plot_write_script(script.f, p);
+    return gnuplot_draw(&script, a->output, a->force, "; -o FILE.csv writes the numbers without it", o);
 }
 
 static int write_csv(const plot_arguments *a, const plot *p, const bgpt_options *o)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return fail(BGPT_ERR_MEMORY, "out of memory");
-    plot_write_csv(f, p->runs, p->count);
-    bgpt_error error = { 0 };
-    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
-    if (code == 0 && bgpt_write_file(a->output, text, size, a->force, o, &error) != BGPT_OK)
-        code = fail_with(&error);
-    free(text);
-    return code;
+    made_text table;
+    const int code = text_begin(&table);
+    if (code != 0)
+        return code;
+    plot_write_csv(table.f, p->runs, p->count);
+    return text_save(&table, a->output, a->force, o);
 }
 
 /* --- the command ---------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* The confusion matrix as files: CSV for programs, PNG for eyes. */
 #include "cli/confusion.h"
 #include "cli/csv.h"
+#include "cli/made_text.h"
 #include "cli/output.h"
 #include "cli/paths.h"
 #include "cli/picture.h"
@@ -37,18 +38,12 @@ static void write_csv(FILE *f, const confusion *c)
 
 static int save_csv(const confusion *c, const char *path, bool force, const bgpt_options *o)
 {
-    char *text = NULL;
-    size_t size = 0;
-    bgpt_error error = { 0 };
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return fail(BGPT_ERR_MEMORY, "out of memory");
-    write_csv(f, c);
-    int code = fclose(f) == 0 ? 0 : fail(BGPT_ERR_MEMORY, "out of memory");
-    if (code == 0 && bgpt_write_file(path, text, size, force, o, &error) != BGPT_OK)
-        code = fail_with(&error);
-    free(text);
-    return code;
+    made_text table;
+    const int code = text_begin(&table);
+    if (code != 0)
+        return code;
+    write_csv(table.f, c);
+    return text_save(&table, path, force, o);
 }
 
 /* --- PNG ---------------------------------------------------------------------------------------- */

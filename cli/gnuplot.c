@@ -50,36 +50,42 @@ static int run(const char *script, const char *advice)
 }
 
 /* The script on its way to gnuplot when no file of it is wanted. */
-static int draw_here(const char *text, size_t size, const char *advice, const bgpt_options *o)
+static int draw_here(made_text *script, const char *advice, const bgpt_options *o)
 {
     child_folder folder;
     char path[CHILD_PATH];
-    bgpt_error error = { 0 };
     char why[CHILD_WHY];
-    int code = 0;
-    if (!child_folder_open(&folder, why))
+    if (!child_folder_open(&folder, why)) {
+        text_end(script);
+        text_free(script);
         return fail(BGPT_ERR_IO, "%s", why);
-    if (bgpt_write_file(child_file(&folder, "script.gp", path), text, size, 0, o, &error) != BGPT_OK)
-        code = fail_with(&error);
-    else
+    }
+    int code = text_save(script, child_file(&folder, "script.gp", path), false, o);
+    if (code == 0)
         code = run(path, advice);
     child_folder_close(&folder);
     return code;
 }
 
-int gnuplot_draw(const char *script, size_t size, const char *output, bool force, const char *advice, const bgpt_options *o)
+static int draw_beside(made_text *script, const char *output, bool force, const char *advice, const bgpt_options *o)
 {
-    bgpt_error error = { 0 };
-    if (output == NULL)
-        return draw_here(script, size, advice, o);
     char *path = path_with_extension(output, "gp");
-    int code = path == NULL ? fail(BGPT_ERR_MEMORY, "out of memory") : refuse_existing(path, force);
-    if (code == 0 && bgpt_write_file(path, script, size, force, o, &error) != BGPT_OK)
+    int code = text_end(script);
+    bgpt_error error = { 0 };
+    if (code == 0)
+        code = path == NULL ? fail(BGPT_ERR_MEMORY, "out of memory") : refuse_existing(path, force);
+    if (code == 0 && bgpt_write_file(path, script->text, script->size, force, o, &error) != BGPT_OK)
         code = fail_with(&error);
+    text_free(script);
     if (code == 0)
         code = run(path, advice);
     if (code == 0)
         notice("%s and %s", output, path);
     free(path);
     return code;
+}
+
+int gnuplot_draw(made_text *script, const char *output, bool force, const char *advice, const bgpt_options *o)
+{
+    return output == NULL ? draw_here(script, advice, o) : draw_beside(script, output, force, advice, o);
 }

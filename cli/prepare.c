@@ -46,9 +46,8 @@ int prepare_command(const common *c, const prepare_arguments *a, prepare_tool *t
     prepare_totals totals;
     if (a->out == NULL)
         return usage_error("--out FOLDER is missing");
-    for (const char *p = settings; *p; p++)
-        if (*p == '\n')
-            return usage_error("an option's value holds a line feed");
+    if (strchr(settings, '\n') != NULL)
+        return usage_error("an option's value holds a line feed");
     prepare_job j = { .inputs = c->operands, .input_count = c->operand_count, .out = a->out, .licence = a->licence ? a->licence : "", .overwrite = a->force,
                       .progress = on_progress, .notice = on_notice };
     if (a->labels != NULL) {

@@ -77,13 +77,10 @@ static void write_script(FILE *f, const cpu_figures *c, const char *model, const
 
 int figures_plot(const cpu_figures *c, const char *model, const char *path, bool force, const bgpt_options *o)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    if (f == NULL)
-        return fail(BGPT_ERR_MEMORY, "out of memory");
-    write_script(f, c, model, path);
-    int code = fclose(f) == 0 ? gnuplot_draw(text, size, path, force, NULL, o) : fail(BGPT_ERR_MEMORY, "out of memory");
-    free(text);
-    return code;
+    made_text script;
+    const int code = text_begin(&script);
+    if (code != 0)
+        return code;
+    write_script(script.f, c, model, path);
+    return gnuplot_draw(&script, path, force, NULL, o);
 }

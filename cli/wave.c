@@ -1,19 +1,13 @@
 /* WAV files.  Chunks that are not known are skipped; all that is asked of a
  * file are a "fmt " of PCM and, behind it, a "data". */
 #include "cli/wave.h"
+#include "cli/little.h"
 #include "cli/output.h"
+#include "prepare/wave.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { RIFF = 12, CHUNK = 8, FMT = 16, HEADER = 44, PCM = 1, EXTENSIBLE = 0xfffe };
-
-static uint32_t little(const uint8_t *p, int n)
-{
-    uint32_t x = 0;
-    while (n-- > 0)
-        x = x << 8 | p[n];
-    return x;
-}
+enum { RIFF = 12, CHUNK = 8, FMT = 16, PCM = 1, EXTENSIBLE = 0xfffe };
 
 static const char *read_format(wave_format *f, const uint8_t *p, uint32_t length)
 {
@@ -106,34 +100,18 @@ void wave_free(wave *w)
     *w = (wave){ 0 };
 }
 
-static void put(uint8_t *to, uint32_t x, int n)
-{
-    for (int i = 0; i < n; i++, x >>= 8)
-        to[i] = (uint8_t)x;
-}
-
 int wave_write(const wave *w, const char *path, bool overwrite, const bgpt_options *o)
 {
     const wave_format *f = &w->format;
     const size_t padded = w->size + w->size % 2;
     bgpt_error error = { 0 };
-    uint8_t *file = malloc(HEADER + padded);
+    uint8_t *file = malloc(WAVE_HEADER + padded);
     if (file == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory for %s", path);
-    memcpy(file, "RIFF....WAVEfmt ", 16);
-    put(file + 4, (uint32_t)(HEADER - CHUNK + padded), 4);
-    put(file + 16, FMT, 4);
-    put(file + 20, PCM, 2);
-    put(file + 22, f->channels, 2);
-    put(file + 24, f->rate, 4);
-    put(file + 28, (uint32_t)(f->rate * frame(f)), 4);
-    put(file + 32, (uint32_t)frame(f), 2);
-    put(file + 34, f->bits, 2);
-    memcpy(file + 36, "data", 4);
-    put(file + 40, (uint32_t)w->size, 4);
-    memcpy(file + HEADER, w->data, w->size);
-    file[HEADER + padded - 1] = w->size % 2 ? 0 : file[HEADER + padded - 1];
-    int code = bgpt_write_file(path, file, HEADER + padded, overwrite, o, &error) == BGPT_OK ? 0 : fail_with(&error);
+    wave_header(file, f->rate, f->channels, f->bits, (uint32_t)w->size);
+    memcpy(file + WAVE_HEADER, w->data, w->size);
+    file[WAVE_HEADER + padded - 1] = w->size % 2 ? 0 : file[WAVE_HEADER + padded - 1];
+    int code = bgpt_write_file(path, file, WAVE_HEADER + padded, overwrite, o, &error) == BGPT_OK ? 0 : fail_with(&error);
     free(file);
     return code;
 }

@@ -21,6 +21,8 @@ get_filename_component(BGPT_ARM64_SYSROOT "${BGPT_ARM64_SYSROOT}" ABSOLUTE)
 set(ENV{PKG_CONFIG_LIBDIR} "${BGPT_ARM64_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig")
 set(ENV{PKG_CONFIG_SYSROOT_DIR} "${BGPT_ARM64_SYSROOT}")
 unset(ENV{PKG_CONFIG_PATH})
+# OpenSSL keeps one header apart for each architecture, and pkg-config leaves system folders out.
+string(APPEND CMAKE_C_FLAGS_INIT " -isystem ${BGPT_ARM64_SYSROOT}/usr/include/aarch64-linux-gnu")
 # Libraries that our libraries need in turn.
 foreach(folder lib usr/lib)
   string(APPEND CMAKE_EXE_LINKER_FLAGS_INIT " -Wl,-rpath-link,${BGPT_ARM64_SYSROOT}/${folder}/aarch64-linux-gnu")

@@ -35,7 +35,7 @@ if(BGPT_TESTS)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR}" TIMEOUT 600)
   endforeach()
-  target_sources(test_show PRIVATE cli/bitmap.c cli/wave.c) # readers of the program, not of the library
+  target_sources(test_show PRIVATE cli/bitmap.c cli/wave.c prepare/wave.c) # readers of the program, not of the library
 endif()
 
 include(cmake/install.cmake)

@@ -55,26 +55,8 @@ static void place_acts(bg_placer *p, const bg_backend *be, bg_acts *a, float *x_
     a->rstd2 = bg_place_bytes(p, R * sizeof(float));
 }
 
-static void place_stack(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training)
-{
-    s->acts = acts;
-    float *x = bg_place_float(p, R, s->C);
-    for (uint32_t layer = 0; layer < s->layers; layer++) {
-        if (!training && layer > 0) {
-            acts[layer] = acts[0];
-            continue;
-        }
-        place_acts(p, s->be, &acts[layer], x, R, s->C, training);
-        x = acts[layer].x_out;
-    }
-    if (training) {
-        s->meanf = bg_place_bytes(p, R * sizeof(float));
-        s->rstdf = bg_place_bytes(p, R * sizeof(float));
-    }
-}
-
-/* Every layer's keys and values stay until the bytes behind them have been worked on; of the last layer nothing else is computed. */
-void bg_place_front(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training)
+/* The layers' activations.  Without training all share those of the first; with own_keys each keeps its qkv. */
+static void place_layers(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training, int own_keys)
 {
     s->acts = acts;
     float *x = bg_place_float(p, R, s->C);
@@ -83,11 +65,24 @@ void bg_place_front(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int trai
             place_acts(p, s->be, &acts[layer], x, R, s->C, training);
         } else {
             acts[layer] = acts[0];
-            acts[layer].qkv = bg_place_act(p, s->be, R, 3 * s->C);
+            if (own_keys)
+                acts[layer].qkv = bg_place_act(p, s->be, R, 3 * s->C);
         }
         x = acts[layer].x_out;
     }
 }
+
+static void place_stack(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training)
+{
+    place_layers(p, s, acts, R, training, 0);
+    if (training) {
+        s->meanf = bg_place_bytes(p, R * sizeof(float));
+        s->rstdf = bg_place_bytes(p, R * sizeof(float));
+    }
+}
+
+/* Every layer's keys and values stay until the bytes behind them have been worked on; of the last layer nothing else is computed. */
+void bg_place_front(bg_placer *p, bg_stack *s, bg_acts *acts, size_t R, int training) { place_layers(p, s, acts, R, training, 1); }
 
 /* Where attention finds what stands in front of a chunk's bytes. */
 static void place_prefix(bg_placer *p, bg_model *m, size_t R)

@@ -3,6 +3,7 @@
 #include "prepare/prepare.h"
 
 #include "base/rng.h"
+#include "prepare/wave.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,6 @@
 #include <sndfile.h>
 
 enum {
-    HEADER = 44,
     BLOCK = 4096,        /* samples read or written at once, channels together */
     MAX_CHANNELS = 256,
     HOPS = 20            /* the loudest piece is looked for in steps of a twentieth */
@@ -28,32 +28,10 @@ typedef struct cutter {
     size_t length, fill, at; /* at: where the ring's next sample goes */
     size_t since;            /* samples since the loudness was last looked at */
     double loudness;         /* of best; negative: none yet */
-    uint8_t *file;           /* HEADER + samples */
+    uint8_t *file;           /* WAVE_HEADER + samples */
     uint64_t pieces;
     int full;                /* nothing more is wanted */
 } cutter;
-
-static void put_little(uint8_t *p, uint32_t x, int bytes)
-{
-    for (int i = 0; i < bytes; i++, x >>= 8)
-        p[i] = (uint8_t)x;
-}
-
-static void write_header(uint8_t *h, const prepare_audio *a, size_t samples)
-{
-    const uint32_t width = a->bits / 8, data = (uint32_t)(samples * width);
-    memcpy(h, "RIFF\0\0\0\0WAVEfmt ", 16);
-    put_little(h + 4, 36 + data, 4);
-    put_little(h + 16, 16, 4);
-    put_little(h + 20, 1, 2); /* PCM */
-    put_little(h + 22, 1, 2);
-    put_little(h + 24, a->rate, 4);
-    put_little(h + 28, a->rate * width, 4);
-    put_little(h + 32, width, 2);
-    put_little(h + 34, a->bits, 2);
-    memcpy(h + 36, "data", 4);
-    put_little(h + 40, data, 4);
-}
 
 /* Triangular dither of one step to either side (Lipshitz, Wannamaker, Vanderkooy 1992): the error no longer depends on the
  * signal.  Silence that was added stays silence. */
@@ -61,7 +39,7 @@ static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
 {
     const prepare_audio *a = c->a;
     const double top = a->bits == 8 ? 127 : 32767;
-    uint8_t *to = c->file + HEADER;
+    uint8_t *to = c->file + WAVE_HEADER;
     bg_rng r;
     bg_rng_open(&r, a->seed ^ c->pieces << 32, BG_STREAM_PREPARE, c->source->number);
     for (size_t i = 0; i < c->length; i++) {
@@ -73,7 +51,7 @@ static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
         if (a->bits == 8)
             *to++ = (uint8_t)((q > 127 ? 127 : q) + 128);
         else
-            put_little(to, (uint32_t)q, 2), to += 2;
+            wave_put(to, (uint32_t)q, 2), to += 2;
     }
 }
 
@@ -81,7 +59,7 @@ static bg_status put_piece(cutter *c, const float *x, size_t begin, size_t sound
 {
     quantize(c, x, begin, sounding);
     c->pieces++;
-    return prepare_put(c->sink, NULL, c->file, HEADER + c->length * c->a->bits / 8, err);
+    return prepare_put(c->sink, NULL, c->file, WAVE_HEADER + c->length * c->a->bits / 8, err);
 }
 
 static double energy(const float *x, size_t n)
@@ -227,7 +205,7 @@ static bg_status make_audio(const void *settings, const prepare_source *s, prepa
     decoder d = { .file = NULL };
     c.piece = bg_alloc_zero(sys, c.length, sizeof *c.piece);
     c.best = a->longer == PREPARE_LONG_LOUDEST ? bg_alloc_zero(sys, c.length, sizeof *c.best) : NULL;
-    c.file = bg_alloc_zero(sys, HEADER + c.length * 2, 1);
+    c.file = bg_alloc_zero(sys, WAVE_HEADER + c.length * 2, 1);
     d.read = bg_alloc(sys, BLOCK, sizeof *d.read);
     d.mono = bg_alloc(sys, BLOCK, sizeof *d.mono);
     d.converted = bg_alloc(sys, BLOCK, sizeof *d.converted);
@@ -235,7 +213,7 @@ static bg_status make_audio(const void *settings, const prepare_source *s, prepa
                            ? open_sound(&d, a, s->path, err)
                            : bg_fail_memory(err, s->path, c.length * sizeof *c.piece);
     if (status == BG_OK) {
-        write_header(c.file, a, c.length);
+        wave_header(c.file, a->rate, 1, a->bits, (uint32_t)(c.length * a->bits / 8));
         status = decode(&d, &c, err);
     }
     close_sound(&d, sys);

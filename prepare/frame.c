@@ -1,6 +1,6 @@
-#define _GNU_SOURCE /* syncfs */
 /* The frame of every preparation: sources in rounds over the threads, outputs written whole, a journal.  Which thread
  * makes a source does not show in its outputs. */
+#define _GNU_SOURCE /* syncfs */
 #include "prepare/prepare.h"
 
 #include "base/file.h"
@@ -35,7 +35,7 @@ struct prepare_sink {
     const prepare_source *source;
     prepare_buffer lines;
     uint64_t written, bytes;
-    int left_out;
+    char why[BG_ERROR_TEXT]; /* it was left out; empty: it was not */
 };
 
 static bg_status hash(char text[HASH_TEXT], const void *data, size_t size, bg_error *err)
@@ -127,7 +127,7 @@ static void make_one(void *arg, size_t task, unsigned thread)
     *k = (prepare_sink){ .r = r, .source = &r->sources.items[r->round[task]], .lines = { .sys = r->sys } };
     const bg_status s = r->tool->make(r->tool->settings, k->source, k, &err);
     if (s == BG_ERR_FORMAT || s == BG_ERR_NOT_FOUND) {
-        k->left_out = 1;
+        memcpy(k->why, err.text, sizeof k->why);
         add_line(k, "-", k->source->label, 0, "", err.text);
     } else if (s != BG_OK && !atomic_exchange(&r->failed, 1)) {
         r->error = err;
@@ -138,13 +138,10 @@ static void make_one(void *arg, size_t task, unsigned thread)
 
 static void tell(const run_state *r, const prepare_sink *k)
 {
-    char sentence[BG_ERROR_TEXT + 64];
-    const char *line = k->lines.text ? k->lines.text : "", *why = line;
-    for (int cell = 0; cell < 6 && why; cell++)
-        why = strchr(why, '\t') ? strchr(why, '\t') + 1 : NULL;
-    if (!why || !r->job->notice)
+    char sentence[BG_ERROR_TEXT + 16];
+    if (!r->job->notice)
         return;
-    snprintf(sentence, sizeof sentence, "left out: %.*s", (int)strcspn(why, "\n"), why);
+    snprintf(sentence, sizeof sentence, "left out: %s", k->why);
     r->job->notice(r->job->ctx, sentence);
 }
 
@@ -166,8 +163,8 @@ static bg_status end_round(run_state *r, bg_error *err)
         if (s == BG_OK) {
             r->totals->written += k->written;
             r->totals->bytes += k->bytes;
-            r->totals->left_out += (uint64_t)k->left_out;
-            if (k->left_out && k->written == 0)
+            r->totals->left_out += k->why[0] != 0;
+            if (k->why[0] && k->written == 0)
                 tell(r, k);
         }
         prepare_buffer_free(&k->lines);

@@ -134,11 +134,13 @@ static bg_status part_stems(prepare_sources *s, bg_error *err)
         order[i] = &s->items[i];
     qsort(order, s->count, sizeof *order, compare_stems);
     bg_status status = BG_OK;
+    const prepare_source *first = order[0]; /* of those with its name */
     for (size_t i = 1; i < s->count && status == BG_OK; i++) {
-        prepare_source *a = order[i - 1], *b = order[i];
-        const char *first = s->owned[3 * a->number + 2];
-        if (strcmp(a->label, b->label) || strncmp(first, b->stem, strlen(b->stem)) || (first[strlen(b->stem)] && first[strlen(b->stem)] != '~'))
+        prepare_source *b = order[i];
+        if (strcmp(first->label, b->label) || strcmp(first->stem, b->stem)) {
+            first = b;
             continue;
+        }
         char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number);
         if (!stem)
             status = bg_fail_memory(err, b->path, strlen(b->stem));

@@ -20,7 +20,7 @@ typedef struct cutting {
     prepare_sink *sink;
     char *cell;           /* room for one cell with its quotes taken away */
     size_t column, label; /* from 1; 0: not found yet, or none */
-    uint64_t line, written;
+    uint64_t written;
 } cutting;
 
 /* --- characters ------------------------------------------------------------------------------ */
@@ -93,25 +93,36 @@ static piece next_line(const char *p, const char *end, const char **next)
     return (piece){ p, n };
 }
 
+static bg_status cut_lines(cutting *c, const char *p, const char *end, bg_error *err)
+{
+    for (const char *next; p < end; p = next) {
+        const piece line = next_line(p, end, &next);
+        BG_TRY(put_part(c, NULL, line.p, line.n, err));
+    }
+    return BG_OK;
+}
+
+static int is_separator(const prepare_text *t, piece line)
+{
+    size_t spaces = 0;
+    if (t->split == PREPARE_SPLIT_TEXT)
+        return line.n == strlen(t->separator) && memcmp(line.p, t->separator, line.n) == 0;
+    while (spaces < line.n && (line.p[spaces] == ' ' || line.p[spaces] == '\t'))
+        spaces++;
+    return spaces == line.n;
+}
+
 /* Lines up to one that is the separator (blank: only spaces and tabs). */
 static bg_status cut_parts(cutting *c, const char *p, const char *end, bg_error *err)
 {
-    const char *begin = p, *text = c->t->separator;
+    const char *begin = p;
     for (const char *next; p < end; p = next) {
-        const piece line = next_line(p, end, &next);
-        size_t spaces = 0;
-        while (spaces < line.n && (line.p[spaces] == ' ' || line.p[spaces] == '\t'))
-            spaces++;
-        const int parts = c->t->split == PREPARE_SPLIT_LINE || (c->t->split == PREPARE_SPLIT_BLANK ? spaces == line.n : line.n == strlen(text) && memcmp(line.p, text, line.n) == 0);
-        if (!parts)
+        if (!is_separator(c->t, next_line(p, end, &next)))
             continue;
-        if (c->t->split == PREPARE_SPLIT_LINE)
-            BG_TRY(put_part(c, NULL, line.p, line.n, err));
-        else
-            BG_TRY(put_part(c, NULL, begin, (size_t)(p - begin), err));
+        BG_TRY(put_part(c, NULL, begin, (size_t)(p - begin), err));
         begin = next;
     }
-    return c->t->split == PREPARE_SPLIT_LINE ? BG_OK : put_part(c, NULL, begin, (size_t)(end - begin), err);
+    return put_part(c, NULL, begin, (size_t)(end - begin), err);
 }
 
 /* --- columns --------------------------------------------------------------------------------- */
@@ -200,6 +211,8 @@ static bg_status cut(cutting *c, const char *text, size_t n, bg_error *err)
         return bg_fail(err, BG_ERR_FORMAT, "%s: offset %zu is no UTF-8", c->source->path, bad);
     if (c->t->split == PREPARE_SPLIT_NONE)
         BG_TRY(put_part(c, NULL, text, n, err));
+    else if (c->t->split == PREPARE_SPLIT_LINE)
+        BG_TRY(cut_lines(c, text, text + n, err));
     else if (c->t->split == PREPARE_SPLIT_COLUMN) {
         if (!(c->cell = bg_alloc(sys, 2, n + 2)))
             return bg_fail_memory(err, c->source->path, 2 * n);

@@ -121,6 +121,7 @@ static void add_rows(bg_backend *be, float *x, const float *table, const uint16_
     bg_pool_run(be->pool, add_rows_task, &w, count_tasks(R, w.per_task));
 }
 
+/* dwpe: NULL without places. */
 static void add_rows_back_task(void *arg, size_t task, unsigned thread)
 {
     const byte_work *w = arg;
@@ -128,8 +129,11 @@ static void add_rows_back_task(void *arg, size_t task, unsigned thread)
     for (size_t r = 0; r < w->R; r++) {
         const float *dx = w->dx + r * w->P * w->row + c;
         const uint16_t *tokens = byte_tokens(w, r);
-        for (size_t i = 0; i < w->P; i++, dx += w->row)
+        for (size_t i = 0; i < w->P; i++, dx += w->row) {
             add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
+            if (w->dwpe)
+                add_columns(w->dwpe + i * w->C + c, dx, n);
+        }
     }
 }
 
@@ -220,24 +224,10 @@ static void symbol_embed(bg_backend *be, float *x, const float *table, const flo
     bg_pool_run(be->pool, symbol_embed_task, &w, count_tasks(R, w.per_task));
 }
 
-static void symbol_embed_back_task(void *arg, size_t task, unsigned thread)
-{
-    const byte_work *w = arg;
-    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
-    for (size_t r = 0; r < w->R; r++) {
-        const float *dx = w->dx + r * w->P * w->row + c;
-        const uint16_t *tokens = byte_tokens(w, r);
-        for (size_t i = 0; i < w->P; i++, dx += w->row) {
-            add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
-            add_columns(w->dwpe + i * w->C + c, dx, n);
-        }
-    }
-}
-
 static void symbol_embed_back(bg_backend *be, float *dtable, float *dplace, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
 {
     byte_work w = { .dwte = dtable, .dwpe = dplace, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
-    bg_pool_run(be->pool, symbol_embed_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+    bg_pool_run(be->pool, add_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }
 
 /* --- sums of activations ---------------------------------------------------------------------- */
