@@ -35,13 +35,31 @@ static void no_font(char why[CHILD_WHY])
 enum { WORDS = 16 }; /* of a command line, the NULL behind it counted */
 
 /* One tool: a file that it is given, a file that it makes. */
-typedef struct tool {
+typedef struct tool tool;
+struct tool {
     const char *in, *out; /* names in its folder */
-    const char *const *(*argv)(const char *in, const char *out, const char *words[WORDS]);
+    const char *const *(*argv)(const tool *t, const char *in, const char *out, const char *words[WORDS]);
     const char *package;
     double seconds;
     uint64_t limit;
-} tool;
+    const char *fault;   /* a line of its talk that begins so is a failure; NULL: none is */
+    const char *steps;   /* semitones to transpose by */
+};
+
+enum { TALK = 256 };
+
+/* The first line of a file that begins with `word`. */
+static bool find_line(const char *path, const char *word, char line[TALK])
+{
+    FILE *f = fopen(path, "r");
+    bool found = false;
+    while (f != NULL && !found && fgets(line, TALK, f) != NULL)
+        found = strncmp(line, word, strlen(word)) == 0;
+    if (f != NULL)
+        fclose(f);
+    line[found ? strcspn(line, "\r\n") : 0] = '\0';
+    return found;
+}
 
 static child_end run_in(const tool *t, const child_folder *folder, const uint8_t *data, size_t size, music_file *made, const bgpt_options *o, char why[CHILD_WHY])
 {
@@ -52,11 +70,16 @@ static child_end run_in(const tool *t, const child_folder *folder, const uint8_t
         snprintf(why, CHILD_WHY, "%s", error.text);
         return CHILD_FAILED;
     }
-    const child c = { .argv = t->argv(in, child_file(folder, t->out, out_path), words), .package = t->package, .seconds = t->seconds,
+    const child c = { .argv = t->argv(t, in, child_file(folder, t->out, out_path), words), .package = t->package, .seconds = t->seconds,
                       .file_size = t->limit, .talk = child_file(folder, "talk", talk) };
     const child_end end = child_run(&c, why);
     if (end != CHILD_GOOD)
         return end;
+    char line[TALK];
+    if (t->fault != NULL && find_line(talk, t->fault, line)) {
+        snprintf(why, CHILD_WHY, "%s: %s", c.argv[0], line);
+        return CHILD_FAILED;
+    }
     if (access(out_path, R_OK) != 0) {
         snprintf(why, CHILD_WHY, "%s makes nothing of it", c.argv[0]);
         return CHILD_FAILED;
@@ -90,36 +113,69 @@ static const char *const *fill(const char *words[WORDS], const char *const *from
     return words;
 }
 
-static const char *const *abc2midi(const char *in, const char *made, const char *words[WORDS])
+static const char *const *abc2midi(const tool *t, const char *in, const char *made, const char *words[WORDS])
 {
     return fill(words, (const char *const[]){ "abc2midi", in, "-o", made, NULL });
 }
 
-static const char *const *midi2abc(const char *in, const char *made, const char *words[WORDS])
+static const char *const *abc2abc(const tool *t, const char *in, const char *made, const char *words[WORDS])
+{
+    return fill(words, (const char *const[]){ "abc2abc", in, "-e", "-t", t->steps, NULL });
+}
+
+static const char *const *musescore(const tool *t, const char *in, const char *made, const char *words[WORDS])
+{
+    return fill(words, (const char *const[]){ "musescore3", "-o", made, in, NULL });
+}
+
+static const char *const *midi2abc(const tool *t, const char *in, const char *made, const char *words[WORDS])
 {
     return fill(words, (const char *const[]){ "midi2abc", in, "-o", made, NULL });
 }
 
-static const char *const *fluidsynth(const char *in, const char *made, const char *words[WORDS])
+static const char *const *fluidsynth(const tool *t, const char *in, const char *made, const char *words[WORDS])
 {
     return fill(words, (const char *const[]){ "fluidsynth", "-ni", "-g", "1", "-r", "44100", "-O", "s16", "-F", made, font(), in, NULL });
 }
 
+child_end abc_to_midi_strictly(const uint8_t *abc, size_t size, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
+{
+    const tool t = { .in = "tune.abc", .out = "tune.mid", .argv = abc2midi, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit, .fault = "Error" };
+    return run(&t, abc, size, midi, o, why);
+}
+
+/* What it makes is what it says. */
+child_end abc_transposed(const uint8_t *abc, size_t size, int semitones, music_file *made, const bgpt_options *o, char why[CHILD_WHY])
+{
+    char steps[16];
+    snprintf(steps, sizeof steps, "%d", semitones);
+    const tool t = { .in = "tune.abc", .out = "talk", .argv = abc2abc, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit, .steps = steps };
+    return run(&t, abc, size, made, o, why);
+}
+
+child_end score_to_midi(const uint8_t *score, size_t size, const char *extension, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
+{
+    char name[32];
+    snprintf(name, sizeof name, "score.%.20s", extension);
+    const tool t = { .in = name, .out = "score.mid", .argv = musescore, .package = "musescore3", .seconds = sound_seconds, .limit = tool_limit };
+    return run(&t, score, size, midi, o, why);
+}
+
 child_end abc_to_midi(const uint8_t *abc, size_t size, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
 {
-    const tool t = { "tune.abc", "tune.mid", abc2midi, "abcmidi", tool_seconds, tool_limit };
+    const tool t = { .in = "tune.abc", .out = "tune.mid", .argv = abc2midi, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit };
     return run(&t, abc, size, midi, o, why);
 }
 
 child_end midi_to_abc(const uint8_t *midi, size_t size, music_file *abc, const bgpt_options *o, char why[CHILD_WHY])
 {
-    const tool t = { "tune.mid", "tune.abc", midi2abc, "abcmidi", tool_seconds, tool_limit };
+    const tool t = { .in = "tune.mid", .out = "tune.abc", .argv = midi2abc, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit };
     return run(&t, midi, size, abc, o, why);
 }
 
 static child_end midi_to_wave(const uint8_t *midi, size_t size, music_file *sound, const bgpt_options *o, char why[CHILD_WHY])
 {
-    const tool t = { "tune.mid", "tune.wav", fluidsynth, "fluidsynth", sound_seconds, sound_limit };
+    const tool t = { .in = "tune.mid", .out = "tune.wav", .argv = fluidsynth, .package = "fluidsynth", .seconds = sound_seconds, .limit = sound_limit };
     bgpt_error error = { 0 };
     if (font() == NULL) {
         no_font(why);

@@ -13,7 +13,7 @@ static int on_progress(void *ctx, uint64_t done, uint64_t all)
     char text[64];
     (void)ctx;
     if (progress_due()) {
-        snprintf(text, sizeof text, "%llu of %llu files", (unsigned long long)done, (unsigned long long)all);
+        snprintf(text, sizeof text, "%llu of %llu", (unsigned long long)done, (unsigned long long)all);
         progress_show(text);
     }
     return signals_stop();
@@ -37,7 +37,7 @@ static void report(const prepare_arguments *a, const prepare_totals *t, bool jso
         out("%s: %llu files written, %s, of %llu sources; %llu left out%s\n", a->out, (unsigned long long)t->written, size, (unsigned long long)t->sources,
             (unsigned long long)t->left_out, t->left_out ? " (manifest.tsv says why)" : "");
     if (t->resumed)
-        notice("%llu sources had been done by an earlier call", (unsigned long long)t->resumed);
+        notice("%llu had been done by an earlier call", (unsigned long long)t->resumed);
 }
 
 int prepare_command(const common *c, const prepare_arguments *a, prepare_tool *tool, const char *settings)

@@ -38,18 +38,18 @@ typedef struct cutter {
 static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
 {
     const prepare_audio *a = c->a;
-    const double top = a->bits == 8 ? 127 : 32767;
+    const double step = a->bits == 8 ? 128 : 32768; /* as libsndfile has it: what is in this form already stays as it is */
     uint8_t *to = c->file + WAVE_HEADER;
     bg_rng r;
     bg_rng_open(&r, a->seed ^ c->pieces << 32, BG_STREAM_PREPARE, c->source->number);
     for (size_t i = 0; i < c->length; i++) {
-        double v = i < sounding ? x[(begin + i) % c->length] * top : 0;
+        double v = i < sounding ? x[(begin + i) % c->length] * step : 0;
         if (a->dither && i < sounding)
             v += bg_rng_double(&r) - bg_rng_double(&r);
-        v = v > top ? top : v < -top - 1 ? -top - 1 : v;
-        const int32_t q = (int32_t)floor(v + 0.5);
+        v = floor(v + 0.5);
+        const int32_t q = (int32_t)(v > step - 1 ? step - 1 : v < -step ? -step : v);
         if (a->bits == 8)
-            *to++ = (uint8_t)((q > 127 ? 127 : q) + 128);
+            *to++ = (uint8_t)(q + 128);
         else
             wave_put(to, (uint32_t)q, 2), to += 2;
     }

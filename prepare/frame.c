@@ -17,6 +17,8 @@
 
 enum { ROUND = 256, HASH_TEXT = 65 };
 
+typedef struct work_item { size_t source; uint64_t part, parts; } work_item;
+
 typedef struct run_state {
     const prepare_job *job;
     const prepare_tool *tool;
@@ -24,7 +26,8 @@ typedef struct run_state {
     prepare_sources sources;
     prepare_journal journal;
     prepare_totals *totals;
-    size_t round[ROUND], round_count; /* sources of this round */
+    work_item round[ROUND];
+    size_t round_count;
     prepare_sink *sinks;              /* (ROUND) */
     atomic_int failed;                /* the one who sets it owns `error` */
     bg_error error;
@@ -33,8 +36,9 @@ typedef struct run_state {
 struct prepare_sink {
     run_state *r;
     const prepare_source *source;
+    uint64_t part;
     prepare_buffer lines;
-    uint64_t written, bytes;
+    uint64_t written, bytes, left_out;
     char why[BG_ERROR_TEXT]; /* it was left out; empty: it was not */
 };
 
@@ -49,14 +53,14 @@ static bg_status hash(char text[HASH_TEXT], const void *data, size_t size, bg_er
     return BG_OK;
 }
 
-/* LABEL_STEM-NNNNNN.EXT */
-static char *output_name(const prepare_sink *k, const char *label)
+/* FOLDER/LABEL_STEM-NNNNNNVARIANT.EXT */
+static char *output_name(const prepare_sink *k, const prepare_output *o, const char *label)
 {
-    const prepare_tool *t = k->r->tool;
     char number[24] = "";
-    if (t->many || k->written)
-        snprintf(number, sizeof number, "-%06llu", (unsigned long long)k->written + (t->many ? 1 : 0));
-    return bg_asprintf(k->r->sys, "%s%s%s%s.%s", label, *label ? "_" : "", k->source->stem, number, t->extension);
+    if (o->number)
+        snprintf(number, sizeof number, "-%06llu", (unsigned long long)o->number);
+    return bg_asprintf(k->r->sys, "%s%s%s%s%s%s%s.%s", o->folder ? o->folder : "", o->folder ? "/" : "", label, *label ? "_" : "", k->source->stem, number,
+                       o->variant ? o->variant : "", o->extension ? o->extension : k->r->tool->extension);
 }
 
 static void add_line(prepare_sink *k, const char *name, const char *label, size_t size, const char *sum, const char *why)
@@ -85,10 +89,10 @@ static bg_status write_output(const bg_sys *sys, const char *path, const void *d
     return s;
 }
 
-static bg_status put_named(prepare_sink *k, const char *label, const void *data, size_t size, bg_error *err)
+static bg_status put_named(prepare_sink *k, const prepare_output *o, const char *label, const void *data, size_t size, bg_error *err)
 {
     const bg_sys *sys = k->r->sys;
-    char sum[HASH_TEXT], *name = output_name(k, label);
+    char sum[HASH_TEXT], *name = output_name(k, o, label);
     char *path = name ? bg_asprintf(sys, "%s/%s", k->r->job->out, name) : NULL;
     bg_status s = path ? hash(sum, data, size, err) : bg_fail_memory(err, k->source->path, strlen(k->source->path));
     if (s == BG_OK)
@@ -103,19 +107,41 @@ static bg_status put_named(prepare_sink *k, const char *label, const void *data,
     return s;
 }
 
-bg_status prepare_put(prepare_sink *k, const char *label, const void *data, size_t size, bg_error *err)
+bg_status prepare_put_as(prepare_sink *k, const prepare_output *o, const void *data, size_t size, bg_error *err)
 {
-    if (!label)
-        return put_named(k, k->source->label, data, size, err);
-    char *plain = prepare_label(k->r->sys, label, strlen(label));
+    if (!o->label)
+        return put_named(k, o, k->source->label, data, size, err);
+    char *plain = prepare_label(k->r->sys, o->label, strlen(o->label));
     if (!plain)
-        return bg_fail_memory(err, k->source->path, strlen(label));
-    const bg_status s = put_named(k, plain, data, size, err);
+        return bg_fail_memory(err, k->source->path, strlen(o->label));
+    const bg_status s = put_named(k, o, plain, data, size, err);
     bg_free(k->r->sys, plain);
     return s;
 }
 
+bg_status prepare_put(prepare_sink *k, const char *label, const void *data, size_t size, bg_error *err)
+{
+    const int many = k->r->tool->many;
+    const prepare_output o = { .label = label, .number = many || k->written ? k->written + (many ? 1 : 0) : 0 };
+    return prepare_put_as(k, &o, data, size, err);
+}
+
+void prepare_leave_out(prepare_sink *k, const char *why)
+{
+    add_line(k, "-", k->source->label, 0, "", why);
+    k->left_out++;
+}
+
+uint64_t prepare_part(const prepare_sink *k) { return k->part; }
+
 /* --- a round --------------------------------------------------------------------------------- */
+
+/* What the journal calls it: a source's path, with the number behind it where there are several. */
+static char *done_name(const run_state *r, const work_item *item)
+{
+    const char *path = r->sources.items[item->source].path;
+    return item->parts == 1 ? bg_asprintf(r->sys, "%s", path) : bg_asprintf(r->sys, "%s\t%llu", path, (unsigned long long)item->part + 1);
+}
 
 static void make_one(void *arg, size_t task, unsigned thread)
 {
@@ -123,17 +149,21 @@ static void make_one(void *arg, size_t task, unsigned thread)
     bg_error err = { 0 };
     if (atomic_load(&r->failed))
         return;
+    const work_item *item = &r->round[task];
     prepare_sink *k = &r->sinks[task];
-    *k = (prepare_sink){ .r = r, .source = &r->sources.items[r->round[task]], .lines = { .sys = r->sys } };
+    *k = (prepare_sink){ .r = r, .source = &r->sources.items[item->source], .part = item->part, .lines = { .sys = r->sys } };
+    char *done = done_name(r, item);
     const bg_status s = r->tool->make(r->tool->settings, k->source, k, &err);
     if (s == BG_ERR_FORMAT || s == BG_ERR_NOT_FOUND) {
         memcpy(k->why, err.text, sizeof k->why);
-        add_line(k, "-", k->source->label, 0, "", err.text);
+        prepare_leave_out(k, err.text);
     } else if (s != BG_OK && !atomic_exchange(&r->failed, 1)) {
         r->error = err;
     }
     prepare_add(&k->lines, "=\t", 2);
-    prepare_cell(&k->lines, k->source->path, '\n');
+    prepare_cell(&k->lines, done ? done : "", '\n');
+    k->lines.failed |= !done;
+    bg_free(r->sys, done);
 }
 
 static void tell(const run_state *r, const prepare_sink *k)
@@ -163,7 +193,7 @@ static bg_status end_round(run_state *r, bg_error *err)
         if (s == BG_OK) {
             r->totals->written += k->written;
             r->totals->bytes += k->bytes;
-            r->totals->left_out += k->why[0] != 0;
+            r->totals->left_out += k->left_out;
             if (k->why[0] && k->written == 0)
                 tell(r, k);
         }
@@ -172,25 +202,59 @@ static bg_status end_round(run_state *r, bg_error *err)
     return s;
 }
 
+/* 0: no memory for its name. */
+static int take_item(run_state *r, const work_item *item)
+{
+    char *name = done_name(r, item);
+    if (name && prepare_journal_has(&r->journal, name))
+        r->totals->resumed++;
+    else
+        r->round[r->round_count++] = *item;
+    bg_free(r->sys, name);
+    return name != NULL;
+}
+
+static uint64_t parts_of(const run_state *r, size_t source)
+{
+    const prepare_tool *t = r->tool;
+    return t->parts ? t->parts(t->settings, &r->sources.items[source]) : 1;
+}
+
 static bg_status run_rounds(run_state *r, bg_pool *pool, bg_error *err)
 {
-    for (size_t next = 0; next < r->sources.count;) {
+    uint64_t all = 0, done = 0;
+    work_item next = { 0 };
+    for (size_t i = 0; i < r->sources.count; i++)
+        all += parts_of(r, i);
+    while (done < all) {
         r->round_count = 0;
-        for (; next < r->sources.count && r->round_count < ROUND; next++) {
-            if (prepare_journal_has(&r->journal, r->sources.items[next].path))
-                r->totals->resumed++;
-            else
-                r->round[r->round_count++] = next;
+        for (; done < all && r->round_count < ROUND; done++) {
+            next.parts = parts_of(r, next.source);
+            if (!take_item(r, &next))
+                return bg_fail_memory(err, r->sources.items[next.source].path, strlen(r->sources.items[next.source].path));
+            if (++next.part == next.parts)
+                next = (work_item){ .source = next.source + 1 };
         }
         memset(r->sinks, 0, ROUND * sizeof *r->sinks);
         for (size_t i = 0; i < r->round_count; i++)
             r->sinks[i].lines.sys = r->sys;
         bg_pool_run(pool, make_one, r, r->round_count);
         BG_TRY(end_round(r, err));
-        if (r->job->progress && r->job->progress(r->job->ctx, next, r->sources.count) && next < r->sources.count)
-            return bg_fail(err, BG_ERR_INTERRUPTED, "%s: stopped after %zu of %zu files; the same command goes on", r->job->out, next, r->sources.count);
+        if (r->job->progress && r->job->progress(r->job->ctx, done, all) && done < all)
+            return bg_fail(err, BG_ERR_INTERRUPTED, "%s: stopped after %llu of %llu; the same command goes on", r->job->out, (unsigned long long)done, (unsigned long long)all);
     }
     return prepare_journal_finish(&r->journal, err);
+}
+
+static bg_status make_folders(const run_state *r, bg_error *err)
+{
+    bg_status s = bg_make_folders(r->sys, r->job->out, err);
+    for (const char *const *f = r->tool->folders; s == BG_OK && f && *f; f++) {
+        char *path = bg_asprintf(r->sys, "%s/%s", r->job->out, *f);
+        s = path ? bg_make_folders(r->sys, path, err) : bg_fail_memory(err, *f, strlen(*f));
+        bg_free(r->sys, path);
+    }
+    return s;
 }
 
 bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned threads, const bg_sys *sys, prepare_totals *totals, bg_error *err)
@@ -198,7 +262,7 @@ bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned thre
     run_state r = { .job = j, .tool = t, .sys = sys, .totals = totals };
     bg_pool *pool = NULL;
     memset(totals, 0, sizeof *totals);
-    BG_TRY(bg_make_folders(sys, j->out, err));
+    BG_TRY(make_folders(&r, err));
     BG_TRY(prepare_sources_open(&r.sources, j, sys, err));
     totals->sources = r.sources.count;
     bg_status s = prepare_journal_open(&r.journal, j->out, t->described, j->overwrite, sys, err);
@@ -207,6 +271,8 @@ bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned thre
         s = bg_fail_memory(err, "the outputs of a round", ROUND * sizeof *r.sinks);
     if (s == BG_OK)
         s = bg_pool_open(&pool, sys, threads, err);
+    if (s == BG_OK && t->survey)
+        s = t->survey(t->settings, r.sources.items, r.sources.count, pool, err);
     if (s == BG_OK)
         s = run_rounds(&r, pool, err);
     bg_pool_close(pool);

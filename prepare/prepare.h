@@ -24,9 +24,28 @@ typedef struct prepare_sink prepare_sink;
  * `many` of the preparer, from the first. */
 bg_status prepare_put(prepare_sink *sink, const char *label, const void *data, size_t size, bg_error *err);
 
+/* An output whose name the preparer composes: FOLDER/LABEL_STEM-NUMBERVARIANT.EXTENSION. */
+typedef struct prepare_output {
+    const char *label;     /* NULL: the source's */
+    const char *folder;    /* one of the tool's folders; NULL: none */
+    uint64_t number;       /* 0: none */
+    const char *variant;   /* NULL: none */
+    const char *extension; /* NULL: the tool's */
+} prepare_output;
+bg_status prepare_put_as(prepare_sink *sink, const prepare_output *o, const void *data, size_t size, bg_error *err);
+/* A part of the source gives nothing: a line of the manifest says why. */
+void prepare_leave_out(prepare_sink *sink, const char *why);
+/* Which of the source's parts is to be made, from 0 on. */
+uint64_t prepare_part(const prepare_sink *sink);
+
 typedef struct prepare_tool {
     const char *extension; /* of the outputs */
     int many;              /* a source is expected to give many */
+    const char *const *folders; /* for outputs inside the output folder, up to a NULL; NULL: none */
+    /* NULL, or: looks at all sources before the first is made; sources[i].number is i. */
+    bg_status (*survey)(const void *settings, const prepare_source *sources, size_t count, bg_pool *pool, bg_error *err);
+    /* NULL: one; else into how many parts, at least one, a source falls, each made by a call of `make` of its own. */
+    uint64_t (*parts)(const void *settings, const prepare_source *s);
     /* BG_ERR_FORMAT: this source is left out, for the reason in err.  Other failures end the run. */
     bg_status (*make)(const void *settings, const prepare_source *s, prepare_sink *sink, bg_error *err);
     const void *settings;
@@ -49,7 +68,8 @@ typedef struct prepare_job {
 } prepare_job;
 
 typedef struct prepare_totals {
-    uint64_t sources, resumed, written, left_out; /* resumed: sources that an earlier run had done */
+    uint64_t sources, resumed, written; /* resumed: sources that an earlier run had done */
+    uint64_t left_out;                  /* sources and parts of sources */
     uint64_t bytes;
 } prepare_totals;
 
@@ -86,5 +106,28 @@ typedef struct prepare_text {
 } prepare_text;
 
 prepare_tool prepare_text_tool(const prepare_text *t);
+
+/* What other programs do; made: the caller's, bg_free of bg_sys_default().  BG_ERR_FORMAT: they could make nothing of it. */
+typedef struct prepare_music_programs {
+    bg_status (*to_abc)(void *ctx, const char *path, const uint8_t *data, size_t size, uint8_t **made, size_t *made_size, bg_error *err);
+    bg_status (*to_midi)(void *ctx, const char *abc, size_t size, uint8_t **made, size_t *made_size, bg_error *err);
+    bg_status (*transpose)(void *ctx, const char *abc, size_t size, int semitones, uint8_t **made, size_t *made_size, bg_error *err);
+    void *ctx;
+} prepare_music_programs;
+
+typedef struct prepare_music {
+    unsigned unit;        /* lengths count in 1/unit; 0: as in each tune */
+    int lowest, highest;  /* training tunes in this many other keys, in semitones; 0, 0: none */
+    double validation;    /* share of the groups of tunes that goes there, 0 to 1 */
+    size_t least_notes;
+    int keep_doubles;     /* tunes of the same melody stay */
+    int midi;             /* a MIDI file beside each tune */
+    uint64_t seed;        /* which groups are for validation */
+    prepare_music_programs programs;
+} prepare_music;
+
+/* Tunebooks in ABC, and what `to_abc` can read -> train/ and validation/.  m outlives the tool. */
+bg_status prepare_music_open(prepare_tool *tool, const prepare_music *m, bg_error *err);
+void prepare_music_close(prepare_tool *tool);
 
 #endif
