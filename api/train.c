@@ -39,7 +39,7 @@ static bg_settings settings_of(const bgpt_train *t)
 {
     return (bg_settings){
         .config = bg_api_config(&t->config), .classify = t->classify != 0, .batch = t->batch, .accumulate = t->accumulate,
-        .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0,
+        .schedule = (uint32_t)t->schedule, .patch_sampling = t->patch_sampling, .loss_target = t->loss_target != 0, .augment = t->augment != 0,
         .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
         .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,

@@ -17,6 +17,7 @@ typedef enum bg_stream {
     BG_STREAM_DROPOUT,     /* masks: index = step */
     BG_STREAM_SIMCPU,      /* programs of the simulated processor: index = instance */
     BG_STREAM_PREPARE,     /* dither: index = source */
+    BG_STREAM_AUGMENT,     /* changes of sounds and pictures: index = item counter */
     BG_STREAM_USER = 64    /* tests, examples */
 } bg_stream;
 

@@ -14,7 +14,7 @@ typedef struct train_arguments {
     common common;
     const char *run, *pairs, *init, *licence, *recipe, *tensorboard;
     text_list validation, meta;
-    bool classify, resume, force;
+    bool classify, resume, force, augment;
     int loss, schedule, optimizer;
     shape_arguments shape;
     uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit, patience;
@@ -32,6 +32,8 @@ static const option train_options[] = {
     { "val", 0, OPTION_LIST, AT(validation), 0, 0, NULL, "DATA", "held-out files, never trained on; may be given several times" },
     { "val-limit", 0, OPTION_COUNT, AT(validation_limit), 0, 4e9, "0", "N", "evaluate N held-out files at most; 0: all" },
     { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt; of a program, only its states" },
+    { "augment", 0, OPTION_FLAG, AT(augment), 0, 0, NULL, NULL,
+      "change sounds (WAV, one channel, plain header) and pictures (BMP, 24 bits) a little each time they are read: earlier or later, faster or slower, louder; moved, turned, larger, brighter" },
     { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
     HEADING("Model"),
     SHAPE_ROWS(train_arguments),
@@ -140,7 +142,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .validation = { a->validation.items, a->validation.count, a->pairs },
         .out = a->run, .tensorboard = a->tensorboard, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
         .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
-        .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .seed = a->common.seed,
+        .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .augment = a->augment, .seed = a->common.seed,
         .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
         .save_every = a->save_every == 0 ? -1 : a->save_every,
         .keep = (uint32_t)a->keep, .patience = (uint32_t)a->patience, .val_limit = (uint32_t)a->validation_limit,
@@ -242,7 +244,7 @@ const command command_train = {
     .name = "train",
     .summary = "learn from files: bgpt train FOLDER --out RUN",
     .usage = "DATA... --out RUN [options]",
-    .details = "Trains a model on any files: DATA is any mix of files, folders (walked) and @list.txt (a path a line). The run "
+    .details = "Trains a model on any files: DATA is any mix of files, folders (walked, past names that begin with a dot and the manifest.tsv of bgpt prepare) and @list.txt (a path a line). The run "
                "folder gets model.safetensors (the best by held-out data, else the last), checkpoints, log.jsonl and config.json.\n\n"
                "Ctrl-C or SIGTERM finishes the step, saves, and ends with code 75; a second one ends at once. --resume goes on "
                "from the last checkpoint, after kill -9 too. A run limited by --steps or --epochs then gives the same model, bit for bit, as "

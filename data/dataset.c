@@ -161,10 +161,10 @@ static bg_status make_programs(bg_dataset *d, const char *const *paths, size_t c
     return d->files[0].path ? BG_OK : bg_fail_memory(err, paths[0], strlen(paths[0]) + 1);
 }
 
-/* The buffer holds one context as symbols, then as bytes. */
+/* The buffer holds one context as symbols, then as bytes, then room to change them. */
 static bg_status reserve(bg_dataset *d, bg_error *err)
 {
-    size_t unit = (size_t)d->options.P * (sizeof(uint16_t) + 1);
+    size_t unit = (size_t)d->options.P * (sizeof(uint16_t) + 2);
     const int endless = d->item_count == SIZE_MAX;
     d->order = endless ? NULL : bg_alloc(d->sys, d->item_count, sizeof *d->order);
     d->buffer = bg_alloc(d->sys, d->options.N, unit);

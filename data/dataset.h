@@ -36,6 +36,7 @@ typedef struct bg_dataset_options {
     int loss_target;          /* pairs: only the target file's patches carry loss, from the one behind its
                                  start patch on (a conversion is given that); programs: only the states
                                  behind the first one, which a simulation is given with the memory */
+    int augment;              /* sounds and pictures change a little each time they are added (augment.h) */
     void (*notice)(void *ctx, const char *sentence); /* NULL or: files left out, with counts */
     void *ctx;
 } bg_dataset_options;         /* strings and labels are read by bg_dataset_open() only */
@@ -53,12 +54,13 @@ typedef struct bg_dataset {
     bg_labels labels;
     uint32_t *order;          /* (item_count) permutation of `epoch`, made by bg_dataset_index; NULL when endless */
     uint64_t order_epoch, order_seed;
-    uint8_t *buffer;          /* for reading: bytes of one context and a little more */
+    uint8_t *buffer;          /* for reading: symbols of one context, then its bytes, then as many to work with */
     uint8_t *image;           /* (BG_SIM_FILE) the program that is being added; NULL for files */
 } bg_dataset;
 
 /* Expand DATA (files, folders walked without following links to folders or
- * looking at names that begin with a dot, "@list.txt" with a path a line),
+ * looking at names that begin with a dot, nor at manifest.tsv of bgpt prepare,
+ * "@list.txt" with a path a line),
  * sorted by path bytes, duplicates dropped; or one name of programs, alone.  Programs
  * of an evaluation are never among those of a training set of the same seed.  Nothing found, a missing path, an
  * unreadable folder, no pair: BG_ERR_NOT_FOUND with the name. */

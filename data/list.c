@@ -1,6 +1,7 @@
 /* From what the user names (files, folders, "@list.txt") to a sorted list of
  * files with sizes.  Refuses to follow links to folders, so that a walk always
- * ends, and to look at entries whose names begin with a dot. */
+ * ends, and to look at entries whose names begin with a dot, or which are what
+ * a preparation notes down beside the files it made. */
 #include "data/internal.h"
 
 #include <errno.h>
@@ -119,6 +120,11 @@ static bg_status visit_entry(walk *w, char *path, bg_error *err)
     return BG_OK;
 }
 
+static int passed_over(const char *name)
+{
+    return name[0] == '.' || strcmp(name, "manifest.tsv") == 0 || strcmp(name, "manifest.part") == 0;
+}
+
 static bg_status visit_entries(walk *w, const char *folder, void *dir, bg_error *err)
 {
     const bg_sys *sys = w->list->sys;
@@ -126,7 +132,7 @@ static bg_status visit_entries(walk *w, const char *folder, void *dir, bg_error 
     char name[256];
     int r;
     while ((r = sys->readdir(sys->ctx, dir, name)) > 0) {
-        if (name[0] == '.')
+        if (passed_over(name))
             continue;
         char *path = bg_asprintf(sys, "%s%s%s", folder, slash, name);
         if (!path)

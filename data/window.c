@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/augment.h"
 
 /* --- reading ----------------------------------------------------------------- */
 
@@ -45,14 +46,17 @@ static uint64_t content_end(const bg_source *f, uint64_t first, uint32_t rows, u
 }
 
 /* Write patches [first, first + rows) of a file as symbols; its start patch is
- * number 0, its end patch the last. */
-static bg_status write_patches(bg_dataset *d, const bg_source *f, uint64_t first, uint32_t rows, uint16_t *symbols, bg_error *err)
+ * number 0, its end patch the last.  change: NULL, or the numbers by which a whole
+ * file is changed. */
+static bg_status write_patches(bg_dataset *d, const bg_source *f, uint64_t first, uint32_t rows, uint16_t *symbols, bg_rng *change, bg_error *err)
 {
     uint32_t P = d->options.P;
     uint8_t *bytes = d->buffer + (size_t)d->options.N * P * sizeof(uint16_t);
     uint64_t begin = content_begin(first, P), end = content_end(f, first, rows, P);
     if (end > begin)
         BG_TRY(read_range(d, f, begin, bytes, (size_t)(end - begin), err));
+    if (change && begin == 0 && end == f->size)
+        bg_augment(bytes, (size_t)end, bytes + (size_t)d->options.N * P, change);
     for (uint32_t r = 0; r < rows; r++, symbols += P) {
         uint64_t at = content_begin(first + r, P);
         if (first + r == 0)
@@ -79,13 +83,13 @@ static bg_status add_rows(const bg_dataset *d, bg_batch *b, size_t i, uint32_t r
 static uint64_t given_patches(const bg_dataset *d) { return 1 + bg_dataset_given(d) / d->options.P; }
 
 /* Patches [first, first + rows) of a single file or program.  What is given carries no loss. */
-static bg_status add_part(bg_dataset *d, bg_batch *b, size_t i, uint64_t first, uint32_t rows, uint32_t first_target, bg_error *err)
+static bg_status add_part(bg_dataset *d, bg_batch *b, size_t i, uint64_t first, uint32_t rows, uint32_t first_target, bg_rng *change, bg_error *err)
 {
     const bg_source *f = &d->files[bg_dataset_item(d, i)->a];
     const uint64_t given = given_patches(d);
     if (given > first + first_target)
         first_target = given - first < rows ? (uint32_t)(given - first) : rows;
-    BG_TRY(write_patches(d, f, first, rows, (uint16_t *)(void *)d->buffer, err));
+    BG_TRY(write_patches(d, f, first, rows, (uint16_t *)(void *)d->buffer, change, err));
     return add_rows(d, b, i, rows, first_target, err);
 }
 
@@ -97,8 +101,8 @@ static bg_status add_pair(bg_dataset *d, bg_batch *b, size_t i, bg_error *err)
     uint32_t P = d->options.P;
     uint32_t head = (uint32_t)bg_file_patches(from->size, P) - 1, tail = (uint32_t)bg_file_patches(to->size, P);
     uint16_t *symbols = (uint16_t *)(void *)d->buffer;
-    BG_TRY(write_patches(d, from, 0, head, symbols, err));
-    BG_TRY(write_patches(d, to, 0, tail, symbols + (size_t)head * P, err));
+    BG_TRY(write_patches(d, from, 0, head, symbols, NULL, err));
+    BG_TRY(write_patches(d, to, 0, tail, symbols + (size_t)head * P, NULL, err));
     return add_rows(d, b, i, head + tail, d->options.loss_target ? head + 1 : 1, err);
 }
 
@@ -144,15 +148,18 @@ bg_status bg_dataset_add(bg_dataset *d, bg_batch *b, size_t i, uint64_t seed, ui
     *bytes = bg_item_bytes(d, i);
     if (is_pair(d, i))
         return add_pair(d, b, i, err);
-    if (patches <= N)
-        return add_part(d, b, i, 0, (uint32_t)patches, 1, err);
+    if (patches <= N) {
+        bg_rng change;
+        bg_rng_open(&change, seed, BG_STREAM_AUGMENT, counter);
+        return add_part(d, b, i, 0, (uint32_t)patches, 1, d->options.augment ? &change : NULL, err);
+    }
     first = choose_window(patches, N, given_patches(d), seed, counter);
     /* the first patch of a window carries no loss, be it start patch or content */
     uint64_t begin = content_begin(first + 1, b->P), end = content_end(&d->files[bg_dataset_item(d, i)->a], first, N, b->P);
     if (begin < bg_dataset_given(d))
         begin = bg_dataset_given(d);
     *bytes = end > begin ? end - begin : 0;
-    return add_part(d, b, i, first, N, 1, err);
+    return add_part(d, b, i, first, N, 1, NULL, err);
 }
 
 /* --- evaluation ------------------------------------------------------------------ */
@@ -174,5 +181,5 @@ bg_status bg_dataset_add_window(bg_dataset *d, bg_batch *b, size_t i, uint32_t w
     uint32_t N = d->options.N, hop = N / 2;
     uint64_t first = (uint64_t)w * hop, left = patches - first;
     /* the window before ended at patch first + N - hop */
-    return add_part(d, b, i, first, left < N ? (uint32_t)left : N, w == 0 ? 1 : N - hop, err);
+    return add_part(d, b, i, first, left < N ? (uint32_t)left : N, w == 0 ? 1 : N - hop, NULL, err);
 }

@@ -198,6 +198,7 @@ typedef struct bgpt_train {
     double dropout;
     uint32_t patch_sampling;    /* target patches a batch carry loss; 0: all */
     int loss_target;            /* with pairs: only the target file carries loss */
+    int augment;                /* whole WAV and BMP files of plain form are moved, stretched, turned, made louder a little each time */
     uint64_t seed;
     double eval_every;          /* steps between evaluations; 0: about 10 a run; negative: only at the end */
     uint32_t patience;          /* end the run after so many evaluations in a row that were not the best so far; 0: never */

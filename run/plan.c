@@ -197,7 +197,7 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
     const bg_settings *s = &p->settings;
     bg_dataset_options o = {
         .pairs = p->pairs[0] ? p->pairs : NULL, .P = s->config.patch_size, .N = s->config.patches, .training = 1,
-        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .exclude = t->out, .notice = t->notice, .ctx = t->ctx,
+        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .augment = (int)s->augment, .exclude = t->out, .notice = t->notice, .ctx = t->ctx,
     };
     BG_TRY(bg_dataset_open(&r->data, r->sys, (const char *const *)p->data, p->data_count, &o, err));
     BG_TRY(check_outside(r, &r->data, err));
@@ -209,7 +209,7 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
     r->has_validation = p->validation_count > 0;
     if (!r->has_validation)
         return BG_OK;
-    o.training = 0;
+    o.training = o.augment = 0;
     o.labels = s->classify ? &r->data.labels : NULL;
     o.loss_target = 1; /* a conversion is judged by its target */
     BG_TRY(bg_dataset_open(&r->validation, r->sys, (const char *const *)p->validation, p->validation_count, &o, err));

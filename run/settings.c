@@ -51,6 +51,7 @@ const bg_row bg_settings_rows[] = {
     { "dropout", BG_ROW_DOUBLE, AT(dropout), 0, 0, 0, 0.99, NULL },
     { "patch_sampling", BG_ROW_U32, AT(patch_sampling), 0, 0, 0, UINT32_MAX, NULL },
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },
+    { "augment", BG_ROW_U32, AT(augment), 0, 0, 0, 1, NULL },
     { "seed", BG_ROW_U64, AT(seed), 0, 0, 0, 1.8446744073709552e19, NULL },
     { "eval_every", BG_ROW_DOUBLE, AT(eval_every), 0, 0, -1e15, 1e15, NULL },
     { "patience", BG_ROW_U32, AT(patience), 0, 0, 0, UINT32_MAX, NULL },

@@ -53,7 +53,7 @@ static uint64_t all_bytes(const bg_dataset *d)
 static void walks(void **state)
 {
     char *folder = fs_make_folder();
-    static const char *const names[] = { "b.txt", "a/z", "a/b/c.txt", "a-b", "a/.hidden", ".git/x", "B.txt", "\xC3\xA4" };
+    static const char *const names[] = { "b.txt", "a/z", "a/b/c.txt", "a-b", "a/.hidden", ".git/x", "a/manifest.tsv", "manifest.part", "B.txt", "\xC3\xA4" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         touch(folder, names[i], 1);
     assert_int_equal(mkdir(fs_path(folder, "empty"), 0700), 0);
