@@ -1,7 +1,6 @@
 /* WAV files.  Chunks that are not known are skipped; all that is asked of a
  * file are a "fmt " of PCM and, behind it, a "data". */
 #include "cli/wave.h"
-#include "cli/little.h"
 #include "cli/output.h"
 #include "prepare/wave.h"
 #include <stdlib.h>
@@ -13,12 +12,12 @@ static const char *read_format(wave_format *f, const uint8_t *p, uint32_t length
 {
     if (length < FMT)
         return "its format chunk is too short";
-    uint32_t kind = little(p, 2);
+    uint32_t kind = bg_little(p, 2);
     if (kind == EXTENSIBLE && length >= 26)
-        kind = little(p + 24, 2);
-    f->channels = little(p + 2, 2);
-    f->rate = little(p + 4, 4);
-    f->bits = little(p + 14, 2);
+        kind = bg_little(p + 24, 2);
+    f->channels = bg_little(p + 2, 2);
+    f->rate = bg_little(p + 4, 4);
+    f->bits = bg_little(p + 14, 2);
     if (kind != PCM || (f->bits != 8 && f->bits != 16 && f->bits != 24 && f->bits != 32))
         return "it is not PCM of 8, 16, 24 or 32 bits";
     if (f->channels < 1 || f->channels > 8 || f->rate < 1 || f->rate > 384000)
@@ -36,7 +35,7 @@ const char *wave_find(const uint8_t *file, size_t size, wave_format *format, con
     for (size_t at = RIFF; size - at >= CHUNK;) {
         const uint8_t *chunk = file + at;
         const size_t left = size - at - CHUNK;
-        const uint32_t said = little(chunk + 4, 4);
+        const uint32_t said = bg_little(chunk + 4, 4);
         const bool cut = said > left;
         if (memcmp(chunk, "data", 4) == 0 && known) {
             *samples = chunk + CHUNK;

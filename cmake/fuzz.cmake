@@ -21,5 +21,7 @@ if(BGPT_FUZZ)
     target_link_libraries(${name} PRIVATE bgpt_static)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
-  target_sources(fuzz_abc PRIVATE prepare/abc.c prepare/abc_music.c prepare/journal.c) # of the program, not of the library
+  # of the program, not of the library
+  target_sources(fuzz_abc PRIVATE prepare/abc.c prepare/abc_music.c prepare/journal.c)
+  target_sources(fuzz_image PRIVATE prepare/raster.c prepare/bmp.c fuzz/no_raster.c)
 endif()

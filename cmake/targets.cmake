@@ -12,6 +12,7 @@ if(CLI_SOURCES)
   pkg_check_modules(LIBPNG REQUIRED IMPORTED_TARGET libpng)
   pkg_check_modules(LIBCRYPTO REQUIRED IMPORTED_TARGET libcrypto)
   pkg_check_modules(AUDIO IMPORTED_TARGET sndfile samplerate) # not required: bgpt prepare audio says what is missing
+  pkg_check_modules(VIPS IMPORTED_TARGET vips) # not required: bgpt prepare image reads BMP, PNM and PNG without it
   # Part of the program, apart so that tests can have it too.
   add_library(bgpt_prepare STATIC ${PREPARE_SOURCES})
   target_include_directories(bgpt_prepare PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
@@ -19,6 +20,10 @@ if(CLI_SOURCES)
   if(AUDIO_FOUND)
     target_compile_definitions(bgpt_prepare PUBLIC BGPT_HAVE_AUDIO)
     target_link_libraries(bgpt_prepare PRIVATE PkgConfig::AUDIO)
+  endif()
+  if(VIPS_FOUND)
+    target_compile_definitions(bgpt_prepare PUBLIC BGPT_HAVE_VIPS)
+    target_link_libraries(bgpt_prepare PRIVATE PkgConfig::VIPS)
   endif()
   add_executable(bgpt ${CLI_SOURCES})
   target_link_libraries(bgpt PRIVATE bgpt_prepare PkgConfig::POPT PkgConfig::JANSSON PkgConfig::LIBPNG)
@@ -39,9 +44,11 @@ if(BGPT_TESTS)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR}" TIMEOUT 600)
   endforeach()
-  target_sources(test_show PRIVATE cli/bitmap.c cli/wave.c prepare/wave.c) # readers of the program, not of the library
+  target_sources(test_show PRIVATE cli/bitmap.c cli/wave.c) # readers of the program, not of the library
+  target_link_libraries(test_show PRIVATE bgpt_prepare)
   target_link_libraries(test_prepare PRIVATE bgpt_prepare)
   target_link_libraries(test_prepare_audio PRIVATE bgpt_prepare)
+  target_link_libraries(test_prepare_image PRIVATE bgpt_prepare PkgConfig::LIBPNG)
 endif()
 
 include(cmake/install.cmake)

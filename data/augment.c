@@ -1,16 +1,10 @@
 /* See augment.h. */
 #include "data/augment.h"
 
+#include "base/little.h"
+
 #include <math.h>
 #include <string.h>
-
-static uint32_t little(const uint8_t *p, int n)
-{
-    uint32_t x = 0;
-    while (n-- > 0)
-        x = x << 8 | p[n];
-    return x;
-}
 
 static double between(bg_rng *rng, double low, double high) { return low + (high - low) * bg_rng_double(rng); }
 
@@ -22,19 +16,19 @@ enum { WAVE = 44 };
 
 static int is_wave(const uint8_t *b, size_t n)
 {
-    return n > WAVE && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WAVEfmt ", 8) == 0 && little(b + 16, 4) == 16 && little(b + 20, 2) == 1 &&
-           little(b + 22, 2) == 1 && (little(b + 34, 2) == 8 || little(b + 34, 2) == 16) && memcmp(b + 36, "data", 4) == 0 && little(b + 40, 4) <= n - WAVE;
+    return n > WAVE && memcmp(b, "RIFF", 4) == 0 && memcmp(b + 8, "WAVEfmt ", 8) == 0 && bg_little(b + 16, 4) == 16 && bg_little(b + 20, 2) == 1 &&
+           bg_little(b + 22, 2) == 1 && (bg_little(b + 34, 2) == 8 || bg_little(b + 34, 2) == 16) && memcmp(b + 36, "data", 4) == 0 && bg_little(b + 40, 4) <= n - WAVE;
 }
 
 static double sample(const uint8_t *p, uint32_t bits, size_t i)
 {
-    return bits == 8 ? p[i] - 128.0 : (double)(int16_t)little(p + 2 * i, 2);
+    return bits == 8 ? p[i] - 128.0 : (double)(int16_t)bg_little(p + 2 * i, 2);
 }
 
 static void augment_wave(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
 {
-    const uint32_t bits = little(bytes + 34, 2), rate = little(bytes + 24, 4);
-    const size_t count = little(bytes + 40, 4) / (bits / 8);
+    const uint32_t bits = bg_little(bytes + 34, 2), rate = bg_little(bytes + 24, 4);
+    const size_t count = bg_little(bytes + 40, 4) / (bits / 8);
     const double top = bits == 8 ? 127 : 32767;
     const double speed = between(rng, 0.87, 1.15), shift = between(rng, -0.1, 0.1) * rate;
     const double loudness = between(rng, 0.5, 2), noise = between(rng, 0, 0.006) * top;
@@ -49,8 +43,7 @@ static void augment_wave(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
         if (bits == 8) {
             to[i] = (uint8_t)(q + 128);
         } else {
-            to[2 * i] = (uint8_t)q;
-            to[2 * i + 1] = (uint8_t)((uint32_t)q >> 8);
+            bg_little_put(to + 2 * i, (uint32_t)q, 2);
         }
     }
 }
@@ -61,9 +54,9 @@ enum { BMP = 54 };
 
 static int is_bmp(const uint8_t *b, size_t n)
 {
-    if (n <= BMP || b[0] != 'B' || b[1] != 'M' || little(b + 10, 4) != BMP || little(b + 14, 4) != 40 || little(b + 28, 2) != 24 || little(b + 30, 4) != 0)
+    if (n <= BMP || b[0] != 'B' || b[1] != 'M' || bg_little(b + 10, 4) != BMP || bg_little(b + 14, 4) != 40 || bg_little(b + 28, 2) != 24 || bg_little(b + 30, 4) != 0)
         return 0;
-    const uint64_t width = little(b + 18, 4), height = little(b + 22, 4);
+    const uint64_t width = bg_little(b + 18, 4), height = bg_little(b + 22, 4);
     return width > 0 && width < 65536 && height > 0 && height < 65536 && (width * 3 + 3) / 4 * 4 * height <= n - BMP;
 }
 
@@ -80,7 +73,7 @@ static double pixel(const uint8_t *p, size_t row, int width, int height, double 
 
 static void augment_bmp(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
 {
-    const int width = (int)little(bytes + 18, 4), height = (int)little(bytes + 22, 4);
+    const int width = (int)bg_little(bytes + 18, 4), height = (int)bg_little(bytes + 22, 4);
     const size_t row = ((size_t)width * 3 + 3) / 4 * 4;
     /* t: the tangent of half the angle */
     const double t = between(rng, -0.07, 0.07), cosine = (1 - t * t) / (1 + t * t), sine = 2 * t / (1 + t * t);

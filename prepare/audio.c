@@ -51,7 +51,7 @@ static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
         if (a->bits == 8)
             *to++ = (uint8_t)(q + 128);
         else
-            wave_put(to, (uint32_t)q, 2), to += 2;
+            bg_little_put(to, (uint32_t)q, 2), to += 2;
     }
 }
 

@@ -107,6 +107,17 @@ typedef struct prepare_text {
 
 prepare_tool prepare_text_tool(const prepare_text *t);
 
+typedef enum prepare_shape { PREPARE_SHAPE_CROP, PREPARE_SHAPE_FIT, PREPARE_SHAPE_STRETCH } prepare_shape;
+
+typedef struct prepare_image {
+    uint32_t width, height;
+    prepare_shape shape;
+    uint8_t background[3];
+} prepare_image;
+
+/* BMP, PNM, PNG, and what libvips reads -> BMP of width x height, 24 bits. */
+prepare_tool prepare_image_tool(const prepare_image *m);
+
 /* What other programs do; made: the caller's, bg_free of bg_sys_default().  BG_ERR_FORMAT: they could make nothing of it. */
 typedef struct prepare_music_programs {
     bg_status (*to_abc)(void *ctx, const char *path, const uint8_t *data, size_t size, uint8_t **made, size_t *made_size, bg_error *err);

@@ -2,16 +2,9 @@
 #ifndef BG_PREPARE_WAVE_H
 #define BG_PREPARE_WAVE_H
 
-#include <stdint.h>
+#include "base/little.h"
 
 enum { WAVE_HEADER = 44 };
-
-/* Lowest byte first. */
-static inline void wave_put(uint8_t *p, uint32_t x, int bytes)
-{
-    for (int i = 0; i < bytes; i++, x >>= 8)
-        p[i] = (uint8_t)x;
-}
 
 /* rate: samples a second; bits: of a sample; size: bytes of samples.  An odd size is followed by a byte of padding, which is
  * the caller's to write. */

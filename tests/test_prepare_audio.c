@@ -26,7 +26,7 @@ static void write_sine(const char *path, uint32_t rate, uint32_t channels, doubl
     for (size_t i = 0; i < frames; i++)
         for (size_t k = 0; k < channels; k++) {
             const double t = (double)i / rate, v = (t >= loud_from ? 16000 : 8000) * sin(2 * pi * 440 * t);
-            wave_put(file + WAVE_HEADER + 2 * (i * channels + k), (uint32_t)(int32_t)lrint(v), 2);
+            bg_little_put(file + WAVE_HEADER + 2 * (i * channels + k), (uint32_t)(int32_t)lrint(v), 2);
         }
     fs_write(path, file, WAVE_HEADER + size);
     free(file);

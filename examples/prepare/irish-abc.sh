@@ -20,9 +20,8 @@ open_tunes() { # PART
     ' "$raw/$1.index.tsv" RS= "$raw/$1.abc"
 }
 
-work=$(mktemp -d)
+fresh_work
 open_tunes train >"$work/train.abc"
 open_tunes validation >"$work/validation.abc"
 "$bgpt" prepare music "$work/train.abc" --validation 0 -o "$out/train" "$@"
 "$bgpt" prepare music "$work/validation.abc" --validation 100 --doubles keep -o "$out/validation" "$@"
-rm -rf "$work"

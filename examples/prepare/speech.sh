@@ -13,7 +13,7 @@ shift 2
 
 for clips in "$raw"/*.u8; do
     part=$(basename "$clips" .u8)
-    work=$(mktemp -d)
+    fresh_work
     split -b 8000 -d -a 6 "$clips" "$work/"
     # the plain header of 44 bytes: 8 kHz, one channel, 8 bits, 8000 samples
     printf 'RIFF\144\037\000\000WAVEfmt \020\000\000\000\001\000\001\000\100\037\000\000\100\037\000\000\001\000\010\000data\100\037\000\000' >"$work/header"
@@ -25,5 +25,4 @@ for clips in "$raw"/*.u8; do
     rm "$work/header"
     find "$work" -name '*.wav' >"$work/list"
     "$bgpt" prepare audio "@$work/list" --labels "$work/labels" --long first --dither off -o "$out/$part" "$@"
-    rm -rf "$work"
 done

@@ -14,7 +14,7 @@ shift 2
 for file in "$raw"/*.csv; do
     [ -f "$file" ] || continue
     part=$(basename "$file" .csv)
-    work=$(mktemp -d)
+    fresh_work
     if [ -f "$raw/domains.txt" ]; then # a label for the number of the domain; the text is the third column
         awk -F '\t' 'NR == FNR { name[$1] = $2; next } { n = $0; sub(/^"/, "", n); sub(/".*/, "", n); sub(/^"[^"]*"/, "\"" name[n] "\""); print }' \
             "$raw/domains.txt" "$file" >"$work/$part.csv"
@@ -23,7 +23,6 @@ for file in "$raw"/*.csv; do
         sed 's/","/. /2' "$file" >"$work/$part.csv"
         "$bgpt" prepare text "$work/$part.csv" --csv --column 2 --label-column 1 -o "$out/$part" "$@"
     fi
-    rm -rf "$work"
 done
 for file in "$raw"/*.txt; do
     case $file in */domains.txt | */CREDITS.txt | "$raw/*.txt") continue ;; esac

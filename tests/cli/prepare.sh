@@ -44,3 +44,56 @@ if command -v abc2midi >/dev/null; then
 fi
 refuse 2 "--unit: '1/0' is neither" "$BGPT" prepare music books -o x1 --unit 1/0
 refuse 2 "--transpose: 'up' is neither" "$BGPT" prepare music books -o x1 --transpose up
+
+# pictures: exact sizes, names of any kind, what is no picture
+mkdir -p pictures/sun
+{ printf 'P6 40 20 255\n'; head -c 2400 /dev/zero | tr '\0' 'x'; } >"pictures/sun/a b.ppm"
+{ printf 'P6 40 20 255\n'; head -c 2400 /dev/zero | tr '\0' 'x'; } >"$(printf 'pictures/sun/\377\nc.ppm')"
+printf 'P6 40 20 255\nxx' >pictures/sun/cut.ppm
+: >pictures/sun/empty.png
+printf 'hello' >pictures/sun/text.bmp
+expect 0 "$BGPT" prepare image pictures -o bmps --labels folders
+[ "$(wc -c <"bmps/sun_a b.bmp")" = 3126 ] || wrong "not 54 + 3072 bytes"
+[ "$(find bmps -name '*.bmp' | wc -l)" -ge 2 ] || wrong "pictures are missing"
+for why in 'cut.ppm: it ends in row 1' 'empty.png: ' 'text.bmp: '; do
+    grep -qF "$why" bmps/manifest.tsv || wrong "the manifest lacks: $why"
+done
+expect 0 "$BGPT" prepare image pictures -o small --size 10x3 --shape fit --background ff0000
+[ "$(wc -c <"small/a b.bmp")" = 150 ] || wrong "not 54 + 3 rows of 32 bytes"
+refuse 2 "--size: '0' is neither" "$BGPT" prepare image pictures -o x1 --size 0
+refuse 2 "--size: '9x' is neither" "$BGPT" prepare image pictures -o x1 --size 9x
+refuse 2 "--background: 'red' is no colour" "$BGPT" prepare image pictures -o x1 --background red
+refuse 3 "nothing could be made" "$BGPT" prepare image pictures/sun/text.bmp -o none3
+
+# the recipes of examples/prepare on slices of the same form
+RECIPES=$here/../../examples/prepare
+mkdir -p slice/speech slice/images slice/text slice/tunes
+head -c 16000 /dev/zero | tr '\0' '\200' >slice/speech/test.u8
+printf 'label\tspeaker\n7\ta\n3\tb\n' >slice/speech/test.tsv
+head -c 6144 /dev/zero | tr '\0' 'q' >slice/images/train.rgb
+printf 'label\tclass\n0\tmon\n1\titem\n' >slice/images/train.tsv
+printf '"2","alarm","wake me ""up"""\n"1","pay","how much"\n' >slice/text/test.csv
+printf '1\tbanking\n2\thome\n' >slice/text/domains.txt
+printf 'a b\nc\n\nd\n' >slice/text/train.txt
+expect 0 env BGPT="$BGPT" sh "$RECIPES/images.sh" slice/images made/images
+[ "$(wc -c <made/images/train/item_000001.bmp)" = 3126 ] || wrong "examples/prepare/images.sh"
+expect 0 env BGPT="$BGPT" sh "$RECIPES/text.sh" slice/text made/text
+printf 'wake me "up"' >expected.txt
+same_file made/text/test/home_test-000001.txt expected.txt
+exists made/text/train/train-000002.txt
+if "$BGPT" prepare audio slice/speech -o nothing 2>&1 | grep -q libsndfile; then
+    refuse 1 "libsndfile1-dev" "$BGPT" prepare audio slice/speech -o nothing
+else
+    expect 0 env BGPT="$BGPT" sh "$RECIPES/speech.sh" slice/speech made/speech
+    [ "$(tail -c 8000 made/speech/test/7_000000.wav | tr -d '\200' | wc -c)" = 0 ] || wrong "examples/prepare/speech.sh: other samples"
+fi
+if command -v abc2midi >/dev/null; then
+    for part in train validation; do
+        printf 'X:1\nL:1/8\nK:G\nGABc dedB|c2ec B2dB|GABc dedB|\n\nX:1\nL:1/8\nK:D\nd2fd ed3|ABcd efga|fede d4|\n' >slice/tunes/$part.abc
+        printf 'offset\tabc\tmidi\twarnings\tsource\tlicence\n0\t1\t1\t0\tbook\tPD\n9\t1\t1\t0\thardy\tCC-BY-NC-SA\n' >slice/tunes/$part.index.tsv
+    done
+    expect 0 env BGPT="$BGPT" sh "$RECIPES/irish-abc.sh" slice/tunes made/tunes --min-notes 8
+    exists made/tunes/train/train/train.mid
+    exists made/tunes/validation/validation/validation.abc
+    [ "$(find made/tunes -name '*.abc' | wc -l)" = 2 ] || wrong "examples/prepare/irish-abc.sh: closed tunes"
+fi
