@@ -136,6 +136,13 @@ bgpt_status bgpt_export(const char *safetensors, const char *pth, int overwrite,
     return bg_api_return(err, bg_pth_export(bg_api_sys_open(&hooks, opt), safetensors, pth, overwrite, &e), &e);
 }
 
+bgpt_status bgpt_compact(const char *safetensors, const char *compact, int overwrite, const bgpt_options *opt, bgpt_error *err)
+{
+    bg_api_sys hooks;
+    bg_error e;
+    return bg_api_return(err, bg_model_compact(bg_api_sys_open(&hooks, opt), safetensors, compact, overwrite, &e), &e);
+}
+
 bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
 {
     bg_error e;

@@ -3,6 +3,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include <string.h>
 
 typedef struct exchange_arguments {
     common common;
@@ -37,7 +38,9 @@ static int run_import(void *arguments)
 
 static int run_export(void *arguments)
 {
-    return run_exchange(arguments, bgpt_export);
+    const exchange_arguments *a = arguments;
+    const bool compact = strcmp(path_extension(a->common.operands[1]), "safetensors") == 0;
+    return run_exchange(a, compact ? bgpt_compact : bgpt_export);
 }
 
 const command command_import = {
@@ -57,10 +60,12 @@ const command command_import = {
 
 const command command_export = {
     .name = "export",
-    .summary = "weights for the reference: bgpt export MODEL OUT.pth",
-    .usage = "MODEL OUT.pth [-f] [options]",
-    .details = "Writes the weights of a model as a checkpoint that the published reference and torch.load(weights_only=True) accept.",
-    .examples = "bgpt export run/model.safetensors weights.pth",
+    .summary = "weights for the reference, or in half the space: bgpt export MODEL OUT.pth",
+    .usage = "MODEL OUT.pth|OUT.safetensors [-f] [options]",
+    .details = "Writes the weights of a model as a checkpoint that the published reference and torch.load(weights_only=True) accept; or, to a name "
+               "that ends in .safetensors, as a model file of half the size, its weights rounded to fp16 (eleven bits).",
+    .examples = "bgpt export run/model.safetensors weights.pth\n"
+                "bgpt export run/model.safetensors small.safetensors",
     ROWS_OF(exchange_options),
     .arguments_size = sizeof(exchange_arguments),
     .min_operands = 2,

@@ -306,6 +306,9 @@ BGPT_API bgpt_status bgpt_classify(bgpt_model *m, const uint8_t *data, size_t si
 /* Weights from and to the reference's .pth.  overwrite: replace an existing output. */
 BGPT_API bgpt_status bgpt_import(const char *pth, const char *safetensors, int overwrite, const bgpt_options *opt, bgpt_error *err);
 BGPT_API bgpt_status bgpt_export(const char *safetensors, const char *pth, int overwrite, const bgpt_options *opt, bgpt_error *err);
+/* A model file with its weights as fp16: half the size, and what differs is rounding (eleven bits are kept).  A weight beyond
+ * 65504 is BGPT_ERR_FAILED. */
+BGPT_API bgpt_status bgpt_compact(const char *safetensors, const char *compact, int overwrite, const bgpt_options *opt, bgpt_error *err);
 
 /* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
 BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);

@@ -37,6 +37,8 @@ typedef struct bg_extra { const char *prefix; float *flat; } bg_extra;
 
 /* Write aside, fsync, rename, re-read and compare. */
 bg_status bg_model_save(bg_model *m, const char *path, int replace, const bg_meta *meta, const bg_extra *extra, size_t extras, bg_error *err);
+/* The model file `from` with its weights as fp16: half its size, metadata kept.  A weight beyond 65504 is BG_ERR_FAILED. */
+bg_status bg_model_compact(const bg_sys *sys, const char *from, const char *to, int replace, bg_error *err);
 /* The extra buffers of a checkpoint. */
 bg_status bg_file_load_extra(bg_model *m, bg_st_file *f, const bg_extra *extra, bg_error *err);
 

@@ -54,6 +54,37 @@ static float half_to_float(uint16_t h)
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+static uint16_t float_to_half(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    const uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    bits &= 0x7fffffff;
+    if (bits >= 0x477ff000) /* from 65520 on, infinite, not a number */
+        return (uint16_t)(sign | (bits > 0x7f800000 ? 0x7e00 : 0x7c00));
+    if (bits < 0x38800000) { /* below 2^-14: a multiple of 2^-24, rounded by the addition of 1/2 */
+        const float sum = fabsf(x) + 0.5f;
+        memcpy(&bits, &sum, sizeof bits);
+        return (uint16_t)(sign | (bits - 0x3f000000));
+    }
+    bits += 0xfff + (bits >> 13 & 1);
+    return (uint16_t)(sign | ((bits >> 13) - (112 << 10)));
+}
+
+void bg_to_half(uint16_t *out, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = float_to_half(x[i]);
+}
+
+size_t bg_first_beyond_half(const float *x, size_t n)
+{
+    size_t i = 0;
+    while (i < n && fabsf(x[i]) < 65520)
+        i++;
+    return i;
+}
+
 void bg_dtype_convert(float *out, const void *in, bg_dtype t, size_t n)
 {
     const uint8_t *bytes = in;

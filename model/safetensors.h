@@ -16,6 +16,10 @@ const char *bg_dtype_name(bg_dtype t); /* "F32", ... */
 int bg_dtype_is_float(bg_dtype t);     /* F32, F16, BF16, F64 */
 /* n values of a float type, as they stand in a file, to fp32; out may be in, for F32 only. */
 void bg_dtype_convert(float *out, const void *in, bg_dtype t, size_t n);
+/* To fp16, rounded to nearest even; beyond its range infinite. */
+void bg_to_half(uint16_t *out, const float *x, size_t n);
+/* Index of the first value that fp16 would make infinite, n when there is none. */
+size_t bg_first_beyond_half(const float *x, size_t n);
 /* Index of the first value that is not finite, n when all are. */
 size_t bg_first_not_finite(const float *x, size_t n);
 
@@ -79,10 +83,11 @@ typedef struct bg_st_writer {
     uint64_t offset;  /* of the next declared tensor = data bytes declared so far */
     uint64_t data_at; /* where the data begins in the file */
     int state;
+    bg_dtype dtype;   /* of the file's tensors: BG_F32 unless set to BG_F16 before the first is declared */
 } bg_st_writer;
 
 bg_status bg_st_create(bg_st_writer *w, const bg_sys *sys, const char *path, int replace, const bg_meta *meta, bg_error *err);
-bg_status bg_st_declare(bg_st_writer *w, const char *name, uint32_t dims, const uint64_t *shape, bg_error *err); /* F32 */
+bg_status bg_st_declare(bg_st_writer *w, const char *name, uint32_t dims, const uint64_t *shape, bg_error *err);
 bg_status bg_st_begin_data(bg_st_writer *w, bg_error *err);
 bg_status bg_st_data(bg_st_writer *w, const float *values, uint64_t n, bg_error *err);
 /* Everything given so far is in the file aside afterwards; *path is its name

@@ -1,4 +1,4 @@
-/* Writing safetensors files: fp32 tensors, one after another, behind a header
+/* Writing safetensors files: tensors of fp32 or fp16, one after another, behind a header
  * that is padded with spaces so that the data begins at a multiple of 8.
  *
  * The file is written aside and renamed (base/file.h).  Giving more or less
@@ -48,12 +48,12 @@ bg_status bg_st_declare(bg_st_writer *w, const char *name, uint32_t dims, const 
     assert(w->state == DECLARING);
     bg_text_add(t, t->size > 1 ? "," : "");
     bg_text_json(t, name);
-    bg_text_add(t, ":{\"dtype\":\"F32\",\"shape\":[");
+    bg_text_add(t, ":{\"dtype\":\"%s\",\"shape\":[", bg_dtype_name(w->dtype));
     for (uint32_t i = 0; i < dims; i++) {
         bg_text_add(t, "%s%llu", i ? "," : "", (unsigned long long)shape[i]);
         count *= shape[i];
     }
-    const uint64_t end = w->offset + count * sizeof(float);
+    const uint64_t end = w->offset + count * bg_dtype_size(w->dtype);
     bg_text_add(t, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)w->offset, (unsigned long long)end);
     w->offset = end;
     return check_text(t, err);
@@ -76,8 +76,16 @@ bg_status bg_st_begin_data(bg_st_writer *w, bg_error *err)
 
 bg_status bg_st_data(bg_st_writer *w, const float *values, uint64_t n, bg_error *err)
 {
+    uint16_t half[1024];
     assert(w->state == GIVING_DATA);
-    return bg_writer_put(&w->out, values, n * sizeof *values, err);
+    if (w->dtype == BG_F32)
+        return bg_writer_put(&w->out, values, n * sizeof *values, err);
+    for (uint64_t i = 0, part; i < n; i += part) {
+        part = n - i < 1024 ? n - i : 1024;
+        bg_to_half(half, values + i, (size_t)part);
+        BG_TRY(bg_writer_put(&w->out, half, part * sizeof *half, err));
+    }
+    return BG_OK;
 }
 
 bg_status bg_st_flush(bg_st_writer *w, const char **path, bg_error *err)

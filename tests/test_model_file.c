@@ -323,6 +323,61 @@ static void bad_bits_are_found(void **state)
     close_machine(&a);
 }
 
+/* Half the size, the metadata, weights to eleven bits; a checkpoint gives its weights; faults leave nothing behind. */
+static bg_status compact_job(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    char *const *paths = ctx;
+    return bg_model_compact(sys, paths[0], paths[1], 1, err);
+}
+
+static bg_status open_compact(const bg_sys *sys, void *ctx, bg_error *err)
+{
+    char *const *paths = ctx;
+    bg_st_file f;
+    BG_TRY(bg_st_open(&f, sys, paths[1], err));
+    bg_st_close(&f);
+    return BG_OK;
+}
+
+static void compact(void **state)
+{
+    char *paths[] = { strdup(fs_path(folder, "whole.safetensors")), strdup(fs_path(folder, "compact.safetensors")) };
+    machine a, b;
+    bg_meta meta;
+    bg_error err;
+    size_t whole, half;
+    open_machine(&a, &plain, 13);
+    open_backend(&b, &plain);
+    bg_meta_open(&meta, bg_sys_default());
+    CHECK_OK(bg_meta_set(&meta, "licence", "MIT", &err), err);
+    const bg_extra extra[] = { { "optimizer.m.", bg_model_weights(a.model) } };
+    CHECK_OK(bg_model_save(a.model, paths[0], 1, &meta, extra, 1, &err), err);
+    CHECK_OK(compact_job(bg_sys_default(), paths, &err), err);
+    bg_meta_close(&meta);
+    bg_meta_open(&meta, bg_sys_default());
+    CHECK_OK(bg_model_load(&b.model, paths[1], b.be, 0, &meta, &err), err);
+    assert_string_equal(bg_meta_get(&meta, "licence"), "MIT");
+    free(fs_read(paths[0], &whole));
+    free(fs_read(paths[1], &half));
+    assert_true(half < whole / 3); /* the moments went too */
+    const bg_params *p = bg_model_params(a.model);
+    for (uint32_t i = 0; i < p->count; i++)
+        for (size_t k = 0; k < p->tensors[i].count; k++) {
+            const float x = bg_model_weights(a.model)[p->tensors[i].offset + k], y = bg_model_weights(b.model)[p->tensors[i].offset + k];
+            assert_true(fabsf(x - y) <= fabsf(x) * 0x1p-11f + 0x1p-25f);
+        }
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        every_call_fails(folder, (fault_kind)kind, compact_job, open_compact, paths);
+    bg_model_weights(a.model)[p->tensors[0].offset] = 1e6f;
+    CHECK_OK(bg_model_save(a.model, paths[0], 1, NULL, NULL, 0, &err), err);
+    CHECK_FAILS(compact_job(bg_sys_default(), paths, &err), BG_ERR_FAILED, "is 1e+06, beyond what 16 bits hold", err);
+    bg_meta_close(&meta);
+    close_machine(&a);
+    close_machine(&b);
+    free(paths[0]);
+    free(paths[1]);
+}
+
 typedef struct job {
     machine *m;
     char *path;
@@ -395,6 +450,7 @@ int main(void)
         cmocka_unit_test(untied_head),
         cmocka_unit_test(cut_files),
         cmocka_unit_test(bad_bits_are_found),
+        cmocka_unit_test(compact),
         cmocka_unit_test(faults),
         cmocka_unit_test(full_disk),
     };

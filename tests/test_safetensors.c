@@ -385,6 +385,33 @@ static void halves(void **state)
     bg_st_close(&f);
 }
 
+/* Every half comes back; between two of them the nearest is taken, in the middle the even one. */
+static void to_half(void **state)
+{
+    static uint16_t half[0x7c00], back[0x7c00];
+    static float x[0x7c00];
+    for (uint32_t i = 0; i < 0x7c00; i++)
+        half[i] = (uint16_t)i;
+    bg_dtype_convert(x, half, BG_F16, 0x7c00);
+    bg_to_half(back, x, 0x7c00);
+    assert_memory_equal(back, half, sizeof half);
+    for (int i = 0; i + 1 < 0x7c00; i++) {
+        const float middle = (float)(((double)x[i] + x[i + 1]) / 2);
+        const float near[6] = { middle, nextafterf(middle, 0), nextafterf(middle, INFINITY), -middle, -x[i], x[i + 1] };
+        const uint16_t want[6] = { (uint16_t)(i + (i & 1)), (uint16_t)i, (uint16_t)(i + 1), (uint16_t)(0x8000 | (i + (i & 1))), (uint16_t)(0x8000 | i), (uint16_t)(i + 1) };
+        uint16_t got[6];
+        bg_to_half(got, near, 6);
+        assert_memory_equal(got, want, sizeof want);
+    }
+    const float large[] = { 65519.99f, -65519.99f, 65520, -INFINITY, 1e-30f };
+    const uint16_t want[] = { 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0 };
+    uint16_t got[5];
+    bg_to_half(got, large, 5);
+    assert_memory_equal(got, want, sizeof want);
+    assert_int_equal(bg_first_beyond_half(large, 5), 2);
+    assert_int_equal(bg_first_beyond_half(large, 2), 2);
+}
+
 static void other_numbers(void **state)
 {
     static const uint16_t bf16[] = { 0x0000, 0x8000, 0x3f80, 0xbf80, 0x4049, 0x0001, 0x7f7f };
@@ -467,6 +494,7 @@ int main(void)
         cmocka_unit_test(cut_at_every_length),
         cmocka_unit_test(flipped_header_bits),
         cmocka_unit_test(halves),
+        cmocka_unit_test(to_half),
         cmocka_unit_test(other_numbers),
         cmocka_unit_test(faults),
         cmocka_unit_test(short_transfers),

@@ -34,6 +34,9 @@ refuse 2 "kept" "$BGPT" export "$MODEL" kept
 same_file kept copy
 cp "$MODEL" model.copy
 refuse 2 "would replace the input" "$BGPT" export -f model.copy model.copy
+expect 0 "$BGPT" export "$MODEL" half.safetensors
+[ "$(wc -c <half.safetensors)" -lt $(($(wc -c <"$MODEL") * 6 / 10)) ] || wrong "not half the size"
+expect 0 "$BGPT" info --check half.safetensors
 same_file model.copy "$MODEL"
 mkdir -p taken
 cp kept taken/0002.abc
