@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "prepare/prepare.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ typedef struct classify_arguments {
     common common;
     const char *model;
     uint64_t top;
+    bool as_it_is;
     int weights;           /* a bgpt_weights */
 } classify_arguments;
 
@@ -19,6 +21,7 @@ static const option classify_options[] = {
     MODEL_ROW(classify_arguments),
     WEIGHTS_ROW(classify_arguments),
     { "top", 0, OPTION_COUNT, offsetof(classify_arguments, top), 1, 65535, "3", "K", "labels shown for a file, the likeliest first" },
+    { "as-is", 0, OPTION_FLAG, offsetof(classify_arguments, as_it_is), 0, 0, NULL, NULL, "do not prepare the files as the model's training files were" },
 };
 
 /* A file is read whole although only its first patches count; one beyond this
@@ -30,6 +33,7 @@ typedef struct work {
     const bgpt_options *machine;
     bgpt_model *model;
     uint32_t classes;
+    const char *prepared; /* how its training files were, in words; NULL: nobody knows, or it does not matter */
     float *logits;    /* (classes) */
     uint32_t *order;  /* (classes) likeliest first */
     json_t *files;    /* array, or NULL */
@@ -88,17 +92,40 @@ static void report_json(const work *w, const char *path)
                                               json_text(label_text(w->model, w->order[0], number)), "logits", logits));
 }
 
+static bool prepares(const work *w, const char *path) { return w->prepared != NULL && !is_dash(path); }
+
+/* As it is, or brought to the form of the training files first. */
+static int read_file(const work *w, const char *path, uint8_t **data, size_t *size, const char **extension)
+{
+    bgpt_error error = { 0 };
+    bg_error why = { 0 };
+    *extension = path_extension(path);
+    if (!prepares(w, path))
+        return bgpt_read_file(path, size_limit, data, size, w->machine, &error) != BGPT_OK ? fail_with(&error) : 0;
+    const bg_status s = prepare_once(w->prepared, path, data, size, extension, &why);
+    return s != BG_OK ? fail((bgpt_status)s, "%s", why.text) : 0;
+}
+
+static void free_file(const work *w, const char *path, uint8_t *data)
+{
+    if (prepares(w, path))
+        bg_free(bg_sys_default(), data);
+    else
+        bgpt_free_data(data, w->machine);
+}
+
 static int classify_file(work *w, const char *path)
 {
     bgpt_error error = { 0 };
     uint8_t *data = NULL;
+    const char *extension;
     size_t size;
-    int cut = 0;
+    int cut = 0, code;
     uint32_t shown = w->arguments->top < w->classes ? (uint32_t)w->arguments->top : w->classes;
-    if (bgpt_read_file(path, size_limit, &data, &size, w->machine, &error) != BGPT_OK)
-        return fail_with(&error);
-    bgpt_status status = bgpt_classify(w->model, data, size, path_extension(path), w->logits, &cut, &error);
-    bgpt_free_data(data, w->machine);
+    if ((code = read_file(w, path, &data, &size, &extension)) != 0)
+        return code;
+    bgpt_status status = bgpt_classify(w->model, data, size, extension, w->logits, &cut, &error);
+    free_file(w, path, data);
     if (status != BGPT_OK)
         return fail(status, "%s: %s", path, error.text);
     if (cut)
@@ -132,10 +159,21 @@ static int classify_all(work *w)
     return w->code;
 }
 
+/* Sounds and pictures; texts and tunes are as they are. */
+static const char *prepared_as(const bgpt_model *m)
+{
+    const char *key, *value;
+    for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++)
+        if (strcmp(key, "prepare") == 0 && (strncmp(value, "audio ", 6) == 0 || strncmp(value, "image ", 6) == 0))
+            return value;
+    return NULL;
+}
+
 static int classify(const classify_arguments *a, bgpt_model *m, const bgpt_options *o)
 {
     work w = { .arguments = a, .machine = o, .model = m, .classes = bgpt_get_config(m).classes };
     int code;
+    w.prepared = a->as_it_is ? NULL : prepared_as(m);
     if (w.classes == 0)
         return fail(BGPT_ERR_FORMAT, "%s: is not a classifier (train --classify makes one)", a->model);
     w.logits = calloc(w.classes, sizeof *w.logits);

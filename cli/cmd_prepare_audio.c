@@ -2,7 +2,6 @@
 #include "cli/output.h"
 #include "cli/prepare.h"
 
-#include <stdio.h>
 
 typedef struct audio_arguments {
     common common;
@@ -29,14 +28,13 @@ static int run_audio(void *arguments)
     const prepare_audio settings = { .seconds = a->seconds, .rate = (uint32_t)a->rate, .bits = a->bits ? 16 : 8, .longer = (prepare_long)a->longer,
                                      .skip_short = a->shorter, .dither = !a->dither, .seed = a->common.seed };
     const char *why;
-    char text[200];
+    char text[PREPARE_WORDS];
     prepare_tool tool = prepare_audio_tool(&settings, &why);
     if (why)
         return fail(BGPT_ERR_FAILED, "%s", why);
     if (a->seconds * (double)a->rate < 1)
         return usage_error("--seconds: %g at %llu samples a second are less than one sample", a->seconds, (unsigned long long)a->rate);
-    snprintf(text, sizeof text, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu", settings.seconds, (unsigned)settings.rate, (unsigned)settings.bits,
-             a->longer, a->shorter, settings.dither, (unsigned long long)settings.seed);
+    prepare_audio_words(&settings, text);
     return prepare_command(&a->common, &a->prepare, &tool, text);
 }
 

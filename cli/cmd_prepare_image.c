@@ -54,15 +54,14 @@ static int run_image(void *arguments)
 {
     image_arguments *a = arguments;
     prepare_image settings = { .shape = (prepare_shape)a->shape };
-    char text[120];
+    char text[PREPARE_WORDS];
     int code = read_size(a->size, &settings);
     if (code == 0)
         code = read_colour(a->background, &settings);
     if (code != 0)
         return code;
     prepare_tool tool = prepare_image_tool(&settings);
-    snprintf(text, sizeof text, "image size=%ux%u shape=%d background=%02x%02x%02x", (unsigned)settings.width, (unsigned)settings.height, a->shape,
-             settings.background[0], settings.background[1], settings.background[2]);
+    prepare_image_words(&settings, text);
     return prepare_command(&a->common, &a->prepare, &tool, text);
 }
 

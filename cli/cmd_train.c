@@ -7,6 +7,7 @@
 #include "cli/shape.h"
 #include "cli/signals.h"
 #include "cli/train_report.h"
+#include "prepare/prepare.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,17 +156,21 @@ static int fill(const train_arguments *a, bgpt_train *t)
 }
 
 /* key, value, key, value, ..., NULL.  The texts after "=" are the typed ones;
- * the keys before it are copies in *keys. */
-static int fill_metadata(const train_arguments *a, const char ***list, char ***keys)
+ * the keys before it are copies in *keys.  prepared: words, or "". */
+static int fill_metadata(const train_arguments *a, const char *prepared, const char ***list, char ***keys)
 {
     size_t n = 0;
-    *list = calloc(2 * a->meta.count + 3, sizeof **list);
+    *list = calloc(2 * a->meta.count + 5, sizeof **list);
     *keys = calloc(a->meta.count + 1, sizeof **keys);
     if (*list == NULL || *keys == NULL)
         return fail(BGPT_ERR_MEMORY, "out of memory");
     if (a->licence != NULL) {
         (*list)[n++] = "licence";
         (*list)[n++] = a->licence;
+    }
+    if (prepared[0] != 0) {
+        (*list)[n++] = "prepare";
+        (*list)[n++] = prepared;
     }
     for (size_t i = 0; i < a->meta.count; i++) {
         const char *text = a->meta.items[i], *equals = strchr(text, '=');
@@ -216,11 +221,29 @@ static bool recipes_listed(const train_arguments *a)
     return true;
 }
 
+/* How the training files were prepared, if all were so the same way: who labels a recording later can prepare it so too. */
+static int find_words(const train_arguments *a, char words[PREPARE_WORDS])
+{
+    char other[PREPARE_WORDS];
+    bg_error error = { 0 };
+    words[0] = 0;
+    for (size_t i = 0; i < a->common.operand_count && (i == 0 || words[0] != 0); i++) {
+        const bg_status s = prepare_words_of(a->common.operands[i], other, &error);
+        if (s != BG_OK)
+            return fail((bgpt_status)s, "%s", error.text);
+        if (i == 0)
+            strcpy(words, other);
+        else if (strcmp(words, other) != 0)
+            words[0] = 0;
+    }
+    return 0;
+}
+
 static int run_train(void *arguments)
 {
     const train_arguments *a = arguments;
     const char **metadata = NULL;
-    char **keys = NULL;
+    char **keys = NULL, prepared[PREPARE_WORDS];
     bgpt_train t;
     if (shape_listed(&a->shape) || recipes_listed(a))
         return 0;
@@ -228,7 +251,9 @@ static int run_train(void *arguments)
     if (code == 0)
         code = fill(a, &t);
     if (code == 0)
-        code = fill_metadata(a, &metadata, &keys);
+        code = find_words(a, prepared);
+    if (code == 0)
+        code = fill_metadata(a, prepared, &metadata, &keys);
     if (code == 0) {
         t.metadata = metadata;
         code = train(a, &t);

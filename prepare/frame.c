@@ -39,6 +39,8 @@ struct prepare_sink {
     uint64_t part;
     prepare_buffer lines;
     uint64_t written, bytes, left_out;
+    uint8_t *kept;           /* without r: the first output, nothing is written */
+    size_t kept_size;
     char why[BG_ERROR_TEXT]; /* it was left out; empty: it was not */
 };
 
@@ -107,8 +109,35 @@ static bg_status put_named(prepare_sink *k, const prepare_output *o, const char 
     return s;
 }
 
+static bg_status keep_first(prepare_sink *k, const void *data, size_t size, bg_error *err)
+{
+    if (k->written++)
+        return BG_OK;
+    if (!(k->kept = bg_alloc(bg_sys_default(), size + 1, 1)))
+        return bg_fail_memory(err, k->source->path, size);
+    memcpy(k->kept, data, size);
+    k->kept_size = size;
+    return BG_OK;
+}
+
+bg_status prepare_first(const prepare_tool *t, const char *path, uint8_t **data, size_t *size, bg_error *err)
+{
+    const prepare_source source = { .path = path, .label = "", .stem = "" };
+    prepare_sink k = { .source = &source };
+    bg_status s = t->make(t->settings, &source, &k, err);
+    if (s == BG_OK && !k.kept)
+        s = bg_fail(err, BG_ERR_FORMAT, "%s: gives nothing", path);
+    if (s != BG_OK)
+        bg_free(bg_sys_default(), k.kept);
+    *data = s == BG_OK ? k.kept : NULL;
+    *size = k.kept_size;
+    return s;
+}
+
 bg_status prepare_put_as(prepare_sink *k, const prepare_output *o, const void *data, size_t size, bg_error *err)
 {
+    if (!k->r)
+        return keep_first(k, data, size, err);
     if (!o->label)
         return put_named(k, o, k->source->label, data, size, err);
     char *plain = prepare_label(k->r->sys, o->label, strlen(o->label));
@@ -121,7 +150,7 @@ bg_status prepare_put_as(prepare_sink *k, const prepare_output *o, const void *d
 
 bg_status prepare_put(prepare_sink *k, const char *label, const void *data, size_t size, bg_error *err)
 {
-    const int many = k->r->tool->many;
+    const int many = k->r && k->r->tool->many;
     const prepare_output o = { .label = label, .number = many || k->written ? k->written + (many ? 1 : 0) : 0 };
     return prepare_put_as(k, &o, data, size, err);
 }
@@ -243,7 +272,7 @@ static bg_status run_rounds(run_state *r, bg_pool *pool, bg_error *err)
         if (r->job->progress && r->job->progress(r->job->ctx, done, all) && done < all)
             return bg_fail(err, BG_ERR_INTERRUPTED, "%s: stopped after %llu of %llu; the same command goes on", r->job->out, (unsigned long long)done, (unsigned long long)all);
     }
-    return prepare_journal_finish(&r->journal, err);
+    return prepare_journal_finish(&r->journal, r->tool->described, err);
 }
 
 static bg_status make_folders(const run_state *r, bg_error *err)

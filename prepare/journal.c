@@ -2,6 +2,7 @@
 #include "prepare/journal.h"
 
 #include "base/file.h"
+#include "prepare/prepare.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -169,13 +170,18 @@ bg_status prepare_journal_put(prepare_journal *j, const prepare_buffer *lines, i
     return append(j, lines->text, lines->length, last, err);
 }
 
-static bg_status write_manifest(prepare_journal *j, char **lines, size_t count, bg_error *err)
+static bg_status write_manifest(prepare_journal *j, const char *settings, char **lines, size_t count, bg_error *err)
 {
     bg_writer w = { 0 };
+    const char *labels = strstr(settings, " labels="); /* say nothing about a file's form */
     qsort(lines, count, sizeof *lines, compare_texts);
     bg_status s = bg_writer_begin(&w, j->sys, j->manifest, 1, err);
     if (s == BG_OK)
-        s = bg_writer_put(&w, HEADER, sizeof HEADER - 1, err);
+        s = bg_writer_put(&w, PREPARE_MARK, sizeof PREPARE_MARK - 1, err);
+    if (s == BG_OK)
+        s = bg_writer_put(&w, settings, labels ? (size_t)(labels - settings) : strlen(settings), err);
+    if (s == BG_OK)
+        s = bg_writer_put(&w, "\n" HEADER, sizeof "\n" HEADER - 1, err);
     for (size_t i = 0; i < count && s == BG_OK; i++) {
         s = bg_writer_put(&w, lines[i], strlen(lines[i]), err);
         if (s == BG_OK)
@@ -187,7 +193,7 @@ static bg_status write_manifest(prepare_journal *j, char **lines, size_t count, 
     return s;
 }
 
-bg_status prepare_journal_finish(prepare_journal *j, bg_error *err)
+bg_status prepare_journal_finish(prepare_journal *j, const char *settings, bg_error *err)
 {
     char *text = j->lines.text, *end = text + j->lines.length;
     size_t all = 0, count = 0;
@@ -201,7 +207,7 @@ bg_status prepare_journal_finish(prepare_journal *j, bg_error *err)
         if (line[0] != '=' || line[1] != '\t')
             lines[count++] = line;
     }
-    const bg_status s = write_manifest(j, lines, count, err);
+    const bg_status s = write_manifest(j, settings, lines, count, err);
     bg_free(j->sys, lines);
     if (s == BG_OK)
         j->sys->unlink(j->sys->ctx, j->part);

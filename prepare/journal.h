@@ -38,8 +38,8 @@ bg_status prepare_journal_open(prepare_journal *j, const char *folder, const cha
 int prepare_journal_has(const prepare_journal *j, const char *source);
 /* Lines of sources that are done; `last` of a round: with all before them, to disk. */
 bg_status prepare_journal_put(prepare_journal *j, const prepare_buffer *lines, int last, bg_error *err);
-/* Write the manifest, its lines sorted, and take the journal away. */
-bg_status prepare_journal_finish(prepare_journal *j, bg_error *err);
+/* Write the manifest, the settings first, its lines sorted, and take the journal away. */
+bg_status prepare_journal_finish(prepare_journal *j, const char *settings, bg_error *err);
 void prepare_journal_close(prepare_journal *j);
 
 #endif

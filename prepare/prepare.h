@@ -77,6 +77,19 @@ typedef struct prepare_totals {
  * BG_ERR_INTERRUPTED: the same call goes on. */
 bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned threads, const bg_sys *sys, prepare_totals *totals, bg_error *err);
 
+/* The first output of one file, in memory (the caller's, bg_free of bg_sys_default()).  BG_ERR_FORMAT: nothing can be made of it. */
+bg_status prepare_first(const prepare_tool *t, const char *path, uint8_t **data, size_t *size, bg_error *err);
+
+/* --- settings in words, as a manifest's first line and a model's metadata have them -------------- */
+
+enum { PREPARE_WORDS = 256 };
+#define PREPARE_MARK "# bgpt prepare "
+
+/* The words of the preparation that a folder is the result of; "": of none. */
+bg_status prepare_words_of(const char *folder, char words[PREPARE_WORDS], bg_error *err);
+/* One file prepared as the words say (sounds and pictures): of a long sound the loudest piece.  BG_ERR_ARGUMENT: unknown words. */
+bg_status prepare_once(const char *words, const char *path, uint8_t **data, size_t *size, const char **extension, bg_error *err);
+
 /* --- tools ------------------------------------------------------------------ */
 
 typedef enum prepare_long { PREPARE_LONG_CUT, PREPARE_LONG_LOUDEST, PREPARE_LONG_FIRST } prepare_long;
@@ -90,6 +103,7 @@ typedef struct prepare_audio {
     uint64_t seed;
 } prepare_audio;
 
+void prepare_audio_words(const prepare_audio *a, char words[PREPARE_WORDS]);
 /* WAV, FLAC, OGG, MP3, AIFF, whatever libsndfile reads -> canonical mono WAV.  *why: NULL, or the sentence that says what
  * this build lacks. */
 prepare_tool prepare_audio_tool(const prepare_audio *a, const char **why);
@@ -115,6 +129,7 @@ typedef struct prepare_image {
     uint8_t background[3];
 } prepare_image;
 
+void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS]);
 /* BMP, PNM, PNG, and what libvips reads -> BMP of width x height, 24 bits. */
 prepare_tool prepare_image_tool(const prepare_image *m);
 

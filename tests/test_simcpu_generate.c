@@ -37,7 +37,8 @@ static const double limit = 3.0902;
 
 static void check_even(const char *what, const uint64_t *seen, size_t cells)
 {
-    double z = deviate(seen, cells);
+    double z = deviate(seen, cells), p = erfc(z / sqrt(2)) / 2;
+    print_message("  %-24s %3zu cells, z %+5.2f, p %.3f\n", what, cells, z, p);
     if (!(z < limit))
         fail_msg("%s: not even over %zu cells: %.2f standard deviations", what, cells, z);
 }

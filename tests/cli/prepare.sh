@@ -97,3 +97,18 @@ if command -v abc2midi >/dev/null; then
     exists made/tunes/validation/validation/validation.abc
     [ "$(find made/tunes -name '*.abc' | wc -l)" = 2 ] || wrong "examples/prepare/irish-abc.sh: closed tunes"
 fi
+
+# a model knows how its files were prepared: classify does the same to others
+TINY="--classify --hidden 64 --patch-layers 1 --byte-layers 1 --patches 200 --steps 2 -t 1"
+# shellcheck disable=SC2086 # several words
+expect 0 "$BGPT" train made/images/train $TINY --out pictured
+"$BGPT" info pictured/model.safetensors | grep -q 'image size=32x32' || wrong "the preparation is not in the model"
+expect 0 "$BGPT" classify -m pictured/model.safetensors "pictures/sun/a b.ppm"
+grep -q '^pictures/sun/a b.ppm: [a-z]*.bmp' "$WORK/stdout" || wrong "not classified"
+refuse 3 "it ends in row 1" "$BGPT" classify -m pictured/model.safetensors pictures/sun/cut.ppm
+expect 0 "$BGPT" classify --as-is -m pictured/model.safetensors pictures/sun/cut.ppm
+mkdir -p plain
+cp made/images/train/*.bmp plain
+# shellcheck disable=SC2086
+expect 0 "$BGPT" train plain $TINY --out odd --meta "prepare=audio seconds=-1 rate=8000 bits=8 long=0 short=0 dither=0"
+refuse 2 "no preparation is known by the words 'audio seconds=-1" "$BGPT" classify -m odd/model.safetensors plain/item_000001.bmp

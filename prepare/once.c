@@ -1,0 +1,89 @@
+/* A preparation's settings as words and back, and one file prepared by them in memory. */
+#include "prepare/prepare.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void prepare_audio_words(const prepare_audio *a, char words[PREPARE_WORDS])
+{
+    snprintf(words, PREPARE_WORDS, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu", a->seconds, (unsigned)a->rate, (unsigned)a->bits, (int)a->longer,
+             a->skip_short, a->dither, (unsigned long long)a->seed);
+}
+
+void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS])
+{
+    snprintf(words, PREPARE_WORDS, "image size=%ux%u shape=%d background=%02x%02x%02x", (unsigned)m->width, (unsigned)m->height, (int)m->shape, m->background[0],
+             m->background[1], m->background[2]);
+}
+
+/* The words may come with a model from anywhere: every number is held against its range. */
+static int read_audio(const char *words, prepare_audio *a)
+{
+    int longer, shorter, dither;
+    unsigned rate, bits;
+    if (sscanf(words, "audio seconds=%lf rate=%u bits=%u long=%d short=%d dither=%d", &a->seconds, &rate, &bits, &longer, &shorter, &dither) != 6)
+        return 0;
+    a->rate = rate;
+    a->bits = bits;
+    /* of a long recording what is heard best; nothing is left out, nothing added */
+    a->longer = longer == PREPARE_LONG_FIRST ? PREPARE_LONG_FIRST : PREPARE_LONG_LOUDEST;
+    a->skip_short = a->dither = 0;
+    return a->seconds > 0 && a->seconds <= 600 && rate >= 100 && rate <= 384000 && a->seconds * rate >= 1 && (bits == 8 || bits == 16);
+}
+
+static int read_image(const char *words, prepare_image *m)
+{
+    int shape;
+    unsigned width, height, red, green, blue;
+    if (sscanf(words, "image size=%ux%u shape=%d background=%2x%2x%2x", &width, &height, &shape, &red, &green, &blue) != 6)
+        return 0;
+    *m = (prepare_image){ width, height, (prepare_shape)shape, { (uint8_t)red, (uint8_t)green, (uint8_t)blue } };
+    return width >= 1 && width <= 4096 && height >= 1 && height <= 4096 && shape >= PREPARE_SHAPE_CROP && shape <= PREPARE_SHAPE_STRETCH;
+}
+
+bg_status prepare_once(const char *words, const char *path, uint8_t **data, size_t *size, const char **extension, bg_error *err)
+{
+    prepare_audio audio = { 0 };
+    prepare_image image;
+    const char *why = NULL;
+    prepare_tool tool;
+    if (read_audio(words, &audio))
+        tool = prepare_audio_tool(&audio, &why);
+    else if (read_image(words, &image))
+        tool = prepare_image_tool(&image);
+    else
+        return bg_fail(err, BG_ERR_ARGUMENT, "no preparation is known by the words '%.100s'", words);
+    if (why)
+        return bg_fail(err, BG_ERR_FAILED, "%s", why);
+    *extension = tool.extension;
+    return prepare_first(&tool, path, data, size, err);
+}
+
+bg_status prepare_words_of(const char *folder, char words[PREPARE_WORDS], bg_error *err)
+{
+    static const char begin[] = PREPARE_MARK;
+    const bg_sys *sys = bg_sys_default();
+    char head[PREPARE_WORDS + sizeof begin - 1], *path = bg_asprintf(sys, "%s/manifest.tsv", folder);
+    size_t got = 0;
+    uint64_t whole;
+    int fd;
+    words[0] = 0;
+    if (!path)
+        return bg_fail_memory(err, folder, strlen(folder));
+    bg_status s = bg_exists(sys, path) ? bg_open_read(sys, path, &fd, &whole, err) : BG_ERR_NOT_FOUND;
+    if (s == BG_OK) {
+        s = bg_pread_full(sys, path, fd, head, sizeof head - 1, 0, &got, err);
+        sys->close(sys->ctx, fd);
+    }
+    bg_free(sys, path);
+    if (s != BG_OK)
+        return s == BG_ERR_NOT_FOUND ? BG_OK : s;
+    head[got] = 0;
+    head[strcspn(head, "\n")] = 0;
+    if (strncmp(head, begin, sizeof begin - 1) == 0)
+        snprintf(words, PREPARE_WORDS, "%s", head + sizeof begin - 1);
+    return BG_OK;
+}
