@@ -176,6 +176,8 @@ typedef struct bgpt_train {
     bgpt_data data, validation; /* validation.count 0: none */
     const char *out;            /* run folder */
     const char *init;           /* model file to start from, or NULL */
+    uint32_t init_patches;      /* with init: another context, of whose positions those that the model lacks are new; 0: the model's */
+    int32_t init_grams;         /* with init: another number of rows of n-grams, whose tables are new; -1: none; 0: the model's */
     int resume;                 /* continue `out` exactly */
     int overwrite;              /* a run that is in `out` may be replaced */
     bgpt_config config;         /* of a new model; unused with init's shape; zeros are filled by defaults */

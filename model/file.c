@@ -11,11 +11,11 @@
 
 #include "model/file_blocks.h"
 
-static bg_status load_tensor(bg_blocks *b, float *flat, const bg_tensor *t, bg_st_file *f, const bg_st_tensor *from,
-                             bg_error *err)
+/* The first `rows` of a tensor. */
+static bg_status load_rows(bg_blocks *b, float *flat, const bg_tensor *t, bg_st_file *f, const bg_st_tensor *from, uint64_t rows, bg_error *err)
 {
-    assert(from->count == t->count);
-    for (uint64_t row = 0, n; (n = bg_blocks_next(b, t, row)) > 0; row += n) {
+    for (uint64_t row = 0, n; row < rows && (n = bg_blocks_next(b, t, row)) > 0; row += n) {
+        n = n < rows - row ? n : rows - row;
         BG_TRY(bg_st_read(f, from, row * t->shape[1], b->rows, n * t->shape[1], err));
         bg_blocks_put(b, flat, t, row, n);
     }
@@ -29,6 +29,14 @@ static int same_shape(const bg_tensor *t, const bg_st_tensor *from)
     return from->shape[0] == t->shape[0] && (t->dims < 2 || from->shape[1] == t->shape[1]);
 }
 
+/* Positions of another number of patches: those that both have. */
+static uint64_t common_rows(const bg_tensor *t, const bg_st_tensor *from)
+{
+    if (strcmp(t->name, BG_NAMED_POSITIONS) != 0 || from->dims != 2 || !bg_dtype_is_float(from->dtype) || from->shape[1] != t->shape[1])
+        return 0;
+    return from->shape[0] < t->shape[0] ? from->shape[0] : t->shape[0];
+}
+
 /* All tensors of the walk under PREFIX; all must be there unless `loaded` counts those that are. */
 static bg_status load_all(bg_model *m, float *flat, bg_st_file *f, const char *prefix, uint32_t *loaded, bg_error *err)
 {
@@ -40,8 +48,9 @@ static bg_status load_all(bg_model *m, float *flat, bg_st_file *f, const char *p
         const bg_tensor *t = &p->tensors[i];
         snprintf(name, sizeof name, "%s%s", prefix, t->name);
         const bg_st_tensor *from = bg_st_find(f, name);
-        if (from && same_shape(t, from)) {
-            s = load_tensor(&b, flat, t, f, from, err);
+        const uint64_t rows = !from ? 0 : same_shape(t, from) ? t->shape[0] : loaded ? common_rows(t, from) : 0;
+        if (rows > 0) {
+            s = load_rows(&b, flat, t, f, from, rows, err);
             if (loaded && s == BG_OK)
                 ++*loaded;
         } else if (!loaded) {

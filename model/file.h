@@ -8,6 +8,7 @@
 
 /* The output matrix that the reference stores beside the embedding it is tied with. */
 #define BG_LM_HEAD "byte_level_decoder.base.lm_head.weight"
+#define BG_NAMED_POSITIONS "patch_level_decoder.base.wpe.weight"
 #define BG_TIED_WTE "byte_level_decoder.base.transformer.wte.weight"
 
 enum { BG_PREFIX = 32 }; /* longest prefix of extra tensors, zero included */
@@ -24,7 +25,7 @@ bg_status bg_file_check_tied(bg_st_file *f, bg_error *err);
 
 /* Load weights into an open model of the file's configuration. */
 bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err);
-/* Weights whose names and shapes agree (for --init: a classifier from a
+/* Weights whose names and shapes agree, and of the patches' positions those that both models have (for --init: a classifier from a
  * generative model and back); *loaded counts tensors. */
 bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err);
 

@@ -12,12 +12,12 @@
 
 /* --- a new run --------------------------------------------------------------- */
 
-/* The shape of the model to start from; a classifier has no byte decoder. */
-static bg_status shape_of_init(bg_trainer *r, const char *path, bg_error *err)
+/* The shape of the model to start from, but for what is asked for; a classifier has no byte decoder. */
+static bg_status shape_of_init(bg_trainer *r, const bg_train *t, bg_error *err)
 {
     bg_st_file f = { 0 };
     bg_config c, *ours = &r->recipe.settings.config;
-    BG_TRY(bg_st_open(&f, r->sys, path, err));
+    BG_TRY(bg_st_open(&f, r->sys, t->init, err));
     bg_status s = bg_file_config(&c, &f, err);
     bg_st_close(&f);
     BG_TRY(s);
@@ -26,8 +26,12 @@ static bg_status shape_of_init(bg_trainer *r, const char *path, bg_error *err)
         c.byte_hidden = c.hidden;
     }
     c.classes = 0; /* the new labels decide */
+    if (t->init_patches)
+        c.patches = t->init_patches;
+    if (t->init_grams)
+        c.grams = t->init_grams > 0 ? (uint32_t)t->init_grams : 0;
     *ours = c;
-    return BG_OK;
+    return bg_config_check(&c, t->init, err);
 }
 
 static bg_status copy_word(char out[BG_RECIPE_WORD], const char *word, const char *what, bg_error *err)
@@ -65,7 +69,7 @@ static bg_status plan_new(bg_trainer *r, const bg_train *t, bg_error *err)
     BG_TRY(bg_settings_check(&p->settings, err));
     if (!t->init)
         return BG_OK;
-    BG_TRY(shape_of_init(r, t->init, err));
+    BG_TRY(shape_of_init(r, t, err));
     return bg_file_sum(p->init_sum, r->sys, t->init, err);
 }
 

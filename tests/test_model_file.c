@@ -200,6 +200,37 @@ static void matching(void **state)
     close_machine(&c);
 }
 
+/* A longer or shorter context takes over the positions that both have. */
+static void other_context(void **state)
+{
+    const uint32_t lengths[] = { plain.patches + 3, plain.patches - 2 };
+    const char *path = fs_path(folder, "context.safetensors");
+    machine a, b, fresh;
+    bg_st_file f;
+    bg_error err;
+    uint32_t loaded;
+    open_machine(&a, &plain, 5);
+    CHECK_OK(bg_model_save(a.model, path, 1, NULL, NULL, 0, &err), err);
+    CHECK_OK(bg_st_open(&f, bg_sys_default(), path, &err), err);
+    for (int i = 0; i < 2; i++) {
+        bg_config other = plain;
+        other.patches = lengths[i];
+        open_machine(&b, &other, 6);
+        open_machine(&fresh, &other, 6);
+        CHECK_OK(bg_file_load_matching(b.model, &f, &loaded, &err), err);
+        assert_int_equal(loaded, bg_model_params(b.model)->count);
+        const bg_tensor *t = bg_params_find(bg_model_params(b.model), BG_NAMED_POSITIONS), *u = bg_params_find(bg_model_params(a.model), BG_NAMED_POSITIONS);
+        const size_t both = (size_t)(t->count < u->count ? t->count : u->count);
+        const float *x = bg_model_weights(b.model) + t->offset;
+        assert_memory_equal(x, bg_model_weights(a.model) + u->offset, both * sizeof *x);
+        assert_memory_equal(x + both, bg_model_weights(fresh.model) + t->offset + both, ((size_t)t->count - both) * sizeof *x);
+        close_machine(&b);
+        close_machine(&fresh);
+    }
+    bg_st_close(&f);
+    close_machine(&a);
+}
+
 /* --- what goes wrong -------------------------------------------------------------------- */
 
 static void not_finite(void **state)
@@ -446,6 +477,7 @@ int main(void)
         cmocka_unit_test(transposed_on_disk),
         cmocka_unit_test(checkpoint),
         cmocka_unit_test(matching),
+        cmocka_unit_test(other_context),
         cmocka_unit_test(not_finite),
         cmocka_unit_test(untied_head),
         cmocka_unit_test(cut_files),

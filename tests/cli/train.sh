@@ -187,3 +187,14 @@ mkdir -p 'a "b" $c'
 printf '{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n' >'a "b" $c/log.jsonl'
 expect 0 "$BGPT" plot 'a "b" $c' -o 'd "e".svg' -q
 exists 'd "e".svg'
+
+# other lengths and tables than the model to start from
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --hidden 64 --patch-layers 1 --byte-layers 1 --patches 80 --grams 16 --steps 1 -t 1 --out short
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --patches 100 --grams 0 --steps 1 -t 1 --out long
+"$BGPT" info long/model.safetensors >long.txt
+grep -q '^context in patches *100$' long.txt || wrong "not the longer context"
+grep -q '^rows of n-grams *0$' long.txt || wrong "not without tables"
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --steps 1 -t 1 --out same
+"$BGPT" info same/model.safetensors >long.txt
+grep -q '^context in patches *80$' long.txt || wrong "not the model's context"
+grep -q '^rows of n-grams *16$' long.txt || wrong "not the model's tables"
