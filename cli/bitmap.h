@@ -12,7 +12,7 @@ typedef struct bitmap {
 
 enum { BITMAP_SIDE = 4096 }; /* larger ones are refused */
 
-/* The kinds of prepare/bmp.h.  NULL; or why it cannot be read, and b holds nothing. */
+/* Uncompressed images of 1 to 32 bits.  NULL; or why it cannot be read, and b holds nothing. */
 const char *bitmap_read(bitmap *b, const uint8_t *file, size_t size);
 
 #endif

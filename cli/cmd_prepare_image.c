@@ -10,69 +10,67 @@ typedef struct image_arguments {
     common common;
     prepare_arguments prepare;
     const char *size, *background;
-    int shape; /* position in its choices */
+    int shape; /* position in its choice */
 } image_arguments;
 
 static const option image_options[] = {
-    { "size", 0, OPTION_TEXT, offsetof(image_arguments, size), 0, 0, "32", "N|WIDTHxHEIGHT", "of each picture, in pixels" },
+    { "size", 0, OPTION_TEXT, offsetof(image_arguments, size), 0, 0, "32", "N|WxH", "points across and down, of each file" },
     { "shape", 0, OPTION_CHOICE, offsetof(image_arguments, shape), 0, 0, "crop", "crop|fit|stretch",
-      "of pictures of another shape: fill the size and cut what stands over, or fit into it with background around, or stretch" },
-    { "background", 0, OPTION_TEXT, offsetof(image_arguments, background), 0, 0, "808080", "RRGGBB", "colour behind what is transparent, and around pictures that fit" },
+      "of pictures of another shape: take the middle, or all of it with a ground around it, or distort it" },
+    { "background", 0, OPTION_TEXT, offsetof(image_arguments, background), 0, 0, "808080", "RRGGBB", "colour of the ground of --shape fit, and of what transparent points lie on" },
     PREPARE_ROWS(image_arguments),
 };
 
-enum { LARGEST = 4096 };
-
-static int read_size(const char *text, prepare_image *m)
+static bool read_count(const char *text, char **end, uint32_t *count)
 {
-    char rest;
-    unsigned width, height;
-    const int got = sscanf(text, "%ux%u%c", &width, &height, &rest);
-    if (got == 1 && text[strspn(text, "0123456789")] == 0)
-        height = width;
-    else if (got != 2)
-        width = 0;
-    if (text[0] < '0' || text[0] > '9' || width < 1 || width > LARGEST || height < 1 || height > LARGEST)
-        return usage_error("--size: '%s' is neither N nor WIDTHxHEIGHT, from 1 to %d", text, LARGEST);
-    m->width = width;
-    m->height = height;
-    return 0;
+    const unsigned long n = *text >= '1' && *text <= '9' ? strtoul(text, end, 10) : 0;
+    *count = (uint32_t)n;
+    return n >= 1 && n <= PREPARE_IMAGE_MOST;
 }
 
-static int read_colour(const char *text, prepare_image *m)
+static bool read_size(const char *text, prepare_image *a)
+{
+    char *end;
+    if (!read_count(text, &end, &a->width))
+        return false;
+    a->height = a->width;
+    return *end == '\0' || (*end == 'x' && read_count(end + 1, &end, &a->height) && *end == '\0');
+}
+
+static bool read_colour(const char *text, uint32_t *colour)
 {
     if (strlen(text) != 6 || strspn(text, "0123456789abcdefABCDEF") != 6)
-        return usage_error("--background: '%s' is no colour of six hexadecimal digits", text);
-    const unsigned long colour = strtoul(text, NULL, 16);
-    m->background[0] = (uint8_t)(colour >> 16);
-    m->background[1] = (uint8_t)(colour >> 8);
-    m->background[2] = (uint8_t)colour;
-    return 0;
+        return false;
+    *colour = (uint32_t)strtoul(text, NULL, 16);
+    return true;
 }
 
 static int run_image(void *arguments)
 {
     image_arguments *a = arguments;
     prepare_image settings = { .shape = (prepare_shape)a->shape };
-    char text[PREPARE_WORDS];
-    int code = read_size(a->size, &settings);
-    if (code == 0)
-        code = read_colour(a->background, &settings);
-    if (code != 0)
-        return code;
-    prepare_tool tool = prepare_image_tool(&settings);
+    const char *why;
+    char text[PREPARE_WORDS + 16];
+    if (!read_size(a->size, &settings))
+        return usage_error("--size: %s: expected a number from 1 to %d, or two as in 48x32", a->size, PREPARE_IMAGE_MOST);
+    if (!read_colour(a->background, &settings.background))
+        return usage_error("--background: %s: expected six hexadecimal digits, as in ffffff", a->background);
+    prepare_tool tool = prepare_image_tool(&settings, &why);
     prepare_image_words(&settings, text);
+    snprintf(text + strlen(text), sizeof text - strlen(text), " libvips=%d", why == NULL); /* other files with it than without */
     return prepare_command(&a->common, &a->prepare, &tool, text);
 }
 
 const command command_prepare_image = {
     .name = "prepare image",
-    .summary = "pictures to BMP files of one size: bgpt prepare image pictures/ -o FOLDER",
+    .summary = "pictures to small BMP files of one size: bgpt prepare image pictures/ -o FOLDER",
     .usage = "INPUT... -o FOLDER [options]",
-    .details = "Reads BMP, PNM and PNG, and, where bgpt was built with libvips, JPEG, GIF, TIFF, WebP and whatever else that knows; makes them smaller or larger, and writes BMP files of 24 bits with the "
-               "plain header of 54 bytes: by default 32 by 32 pixels, as bGPT was trained on.\n\n" PREPARE_DETAILS,
-    .examples = "bgpt prepare image photos/ --labels folders -o pictures\n"
-                "bgpt prepare image icons/ --size 16 --shape fit --background ffffff -o icons16",
+    .details = "Reads BMP, PNM and PNG, and with libvips JPEG, GIF, TIFF, WebP and what else it knows, and writes BMP files of 24 bits with the plain header of 54 bytes: by default 32 by 32 points in "
+               "3126 bytes, as bGPT was trained on. A smaller picture is made of means of areas, a larger one is drawn through the points; photographs are turned upright; colours become sRGB of 8 bits. "
+               "A picture may have 1024 million points when it can be read row by row (BMP, PNM, PNG, JPEG), 64 million when it cannot (interlaced PNG, progressive JPEG, other formats).\n\n"
+               PREPARE_DETAILS,
+    .examples = "bgpt prepare image photographs/ --labels folders -o small\n"
+                "bgpt prepare image icons/ --size 48x32 --shape fit --background ffffff -o icons-small",
     ROWS_OF(image_options),
     .arguments_size = sizeof(image_arguments),
     .min_operands = 1,

@@ -23,5 +23,6 @@ if(BGPT_FUZZ)
   endforeach()
   # of the program, not of the library
   target_sources(fuzz_abc PRIVATE prepare/abc.c prepare/abc_music.c prepare/journal.c)
-  target_sources(fuzz_image PRIVATE prepare/raster.c prepare/bmp.c fuzz/no_raster.c)
+  target_sources(fuzz_image PRIVATE prepare/bmp.c prepare/rows.c prepare/rows_bmp.c prepare/rows_pnm.c prepare/rows_png.c prepare/rows_vips.c)
+  target_link_libraries(fuzz_image PRIVATE PkgConfig::LIBPNG)
 endif()

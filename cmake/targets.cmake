@@ -12,7 +12,7 @@ if(CLI_SOURCES)
   pkg_check_modules(LIBPNG REQUIRED IMPORTED_TARGET libpng)
   pkg_check_modules(LIBCRYPTO REQUIRED IMPORTED_TARGET libcrypto)
   pkg_check_modules(AUDIO IMPORTED_TARGET sndfile samplerate) # not required: bgpt prepare audio says what is missing
-  pkg_check_modules(VIPS IMPORTED_TARGET vips) # not required: bgpt prepare image reads BMP, PNM and PNG without it
+  pkg_check_modules(VIPS vips) # the headers alone; bgpt prepare image loads it when it is there
   # Part of the program, apart so that tests can have it too.
   add_library(bgpt_prepare STATIC ${PREPARE_SOURCES})
   target_include_directories(bgpt_prepare PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
@@ -23,7 +23,8 @@ if(CLI_SOURCES)
   endif()
   if(VIPS_FOUND)
     target_compile_definitions(bgpt_prepare PUBLIC BGPT_HAVE_VIPS)
-    target_link_libraries(bgpt_prepare PRIVATE PkgConfig::VIPS)
+    target_include_directories(bgpt_prepare SYSTEM PRIVATE ${VIPS_INCLUDE_DIRS})
+    target_link_libraries(bgpt_prepare PRIVATE ${CMAKE_DL_LIBS})
   endif()
   add_executable(bgpt ${CLI_SOURCES})
   target_link_libraries(bgpt PRIVATE bgpt_prepare PkgConfig::POPT PkgConfig::JANSSON PkgConfig::LIBPNG)

@@ -1,129 +1,171 @@
-/* See bmp.h.  Every number of a header is checked against the bytes that are there; a cut picture is no picture. */
+/* See bmp.h.  A cut picture is no picture. */
 #include "prepare/bmp.h"
 
 #include "base/little.h"
+#include "prepare/rows.h"
 
 #include <string.h>
 
-enum { FILE_HEADER = 14, INFO_HEADER = 40, PLAIN = 0, MASKS = 3 };
+enum { FILE_HEADER = 14, INFO_HEADER = 40, MASKS_AT = 54, PLAIN = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6, DOTS_PER_METRE = 3780 };
 
-size_t bmp_row_size(uint32_t width, uint32_t bits) { return ((size_t)width * bits + 31) / 32 * 4; }
-
-static const char *read_size(bmp *b, const uint8_t *head, uint32_t most)
+static const char *read_size(bmp_layout *l, const uint8_t *head, uint32_t most)
 {
-    const int32_t width = (int32_t)bg_little(head + 18, 4), height = (int32_t)bg_little(head + 22, 4);
-    if (width <= 0 || height == 0 || height == INT32_MIN || (uint32_t)width > most || (uint32_t)(height < 0 ? -height : height) > most)
+    const int64_t width = (int32_t)bg_little(head + 18, 4), height = (int32_t)bg_little(head + 22, 4), up = height < 0 ? -height : height;
+    if (width <= 0 || height == 0 || width > most || up > most)
         return "its width or height makes no sense";
-    b->width = (uint32_t)width;
-    b->upside_down = height > 0;
-    b->height = (uint32_t)(height > 0 ? height : -height);
+    l->width = (uint32_t)width;
+    l->upside_down = height > 0;
+    l->height = (uint32_t)up;
     return NULL;
 }
 
-static const char *read_palette(bmp *b, const uint8_t *head, size_t have, uint32_t header)
+static const char *read_palette(bmp_layout *l, const uint8_t *head, size_t length, uint32_t header)
 {
-    const uint32_t most = 1u << b->bits;
-    b->colours = bg_little(head + 46, 4);
-    if (b->colours == 0 || b->colours > most)
-        b->colours = most;
-    if (have < FILE_HEADER + (size_t)header + 4 * (size_t)b->colours)
+    const uint32_t most = UINT32_C(1) << l->bits;
+    l->colours = bg_little(head + 46, 4);
+    if (l->colours == 0 || l->colours > most)
+        l->colours = most;
+    if (length < FILE_HEADER + (size_t)header + 4 * (size_t)l->colours)
         return "it ends inside its palette";
-    memcpy(b->palette, head + FILE_HEADER + header, 4 * (size_t)b->colours);
-    return NULL;
-}
-
-/* A mask is a run of bits. */
-static const char *read_masks(bmp *b, const uint8_t *head, size_t have)
-{
-    if (have < FILE_HEADER + INFO_HEADER + 12)
-        return "it ends inside its masks";
-    for (int i = 0; i < 3; i++) {
-        const uint32_t m = bg_little(head + FILE_HEADER + INFO_HEADER + 4 * i, 4), low = m & (~m + 1);
-        if (m == 0 || ((m + low) & m) != 0 || (b->bits == 16 && m > 0xffff))
-            return "its masks make no sense";
-        b->masks[i] = m;
+    for (uint32_t i = 0; i < l->colours; i++) {
+        const uint8_t *bgr = head + FILE_HEADER + header + 4 * (size_t)i;
+        l->palette[i][0] = bgr[2];
+        l->palette[i][1] = bgr[1];
+        l->palette[i][2] = bgr[0];
     }
     return NULL;
 }
 
-static const char *read_kind(bmp *b, const uint8_t *head, size_t have, uint32_t header)
+/* A mask's bits must lie together. */
+static int is_mask(uint32_t mask)
 {
-    static const uint32_t masks[2][3] = { { 0x7c00, 0x3e0, 0x1f }, { 0xff0000, 0xff00, 0xff } };
-    const uint32_t bits = bg_little(head + 28, 2), how = bg_little(head + 30, 4);
-    const int few = bits == 1 || bits == 4 || bits == 8, masked = bits == 16 || bits == 32;
-    b->bits = bits;
-    if (bg_little(head + 26, 2) != 1 || !(few || masked || bits == 24) || !(how == PLAIN || (how == MASKS && masked)))
-        return "it is not plain pixels of 1, 4, 8, 16, 24 or 32 bits";
-    memcpy(b->masks, masks[bits == 32], sizeof b->masks);
-    if (few)
-        return read_palette(b, head, have, header);
-    return how == MASKS ? read_masks(b, head, have) : NULL;
+    const uint32_t low = mask & (0 - mask);
+    return ((mask + low) & mask) == 0;
 }
 
-const char *bmp_read(bmp *b, const uint8_t *head, size_t have, uint64_t size, uint32_t most)
+static const char *read_masks(bmp_layout *l, const uint8_t *head, size_t length, uint32_t header, uint32_t packing)
 {
-    if (have < FILE_HEADER + INFO_HEADER)
+    static const uint32_t five[4] = { 0x7c00, 0x3e0, 0x1f, 0 }, eight[4] = { 0xff0000, 0xff00, 0xff, 0 };
+    if (packing == PLAIN) {
+        memcpy(l->mask, l->bits == 16 ? five : eight, sizeof l->mask);
+        return NULL;
+    }
+    /* the fourth is part of the longer headers */
+    const int masks = packing == ALPHA_BITFIELDS || header >= INFO_HEADER + 16 ? 4 : 3;
+    if (length < MASKS_AT + 4 * (size_t)masks)
+        return "it ends inside its masks";
+    for (int i = 0; i < masks; i++) {
+        l->mask[i] = bg_little(head + MASKS_AT + 4 * (size_t)i, 4);
+        if (!is_mask(l->mask[i]) || (l->bits == 16 && l->mask[i] > 0xffff))
+            return "its masks make no sense";
+    }
+    return NULL;
+}
+
+static int is_plain(uint32_t bits, uint32_t packing)
+{
+    if (packing == BITFIELDS || packing == ALPHA_BITFIELDS)
+        return bits == 16 || bits == 32;
+    return packing == PLAIN && (bits == 1 || bits == 4 || bits == 8 || bits == 16 || bits == 24 || bits == 32);
+}
+
+const char *bmp_layout_read(bmp_layout *l, const uint8_t *head, size_t length, uint64_t size, uint32_t most)
+{
+    memset(l, 0, sizeof *l);
+    if (length < FILE_HEADER + INFO_HEADER)
         return "it is shorter than a header";
     if (head[0] != 'B' || head[1] != 'M')
         return "it does not begin with BM";
-    const uint32_t header = bg_little(head + 14, 4);
-    b->pixels = bg_little(head + 10, 4);
-    if (header < INFO_HEADER || header > have - FILE_HEADER)
+    const uint32_t header = bg_little(head + 14, 4), packing = bg_little(head + 30, 4);
+    if (header < INFO_HEADER || header > length - FILE_HEADER)
         return "its header has a length that makes no sense";
-    const char *why = read_size(b, head, most);
-    if (!why)
-        why = read_kind(b, head, have, header);
+    const char *why = read_size(l, head, most);
     if (why)
         return why;
-    b->row = bmp_row_size(b->width, b->bits);
-    if (b->pixels < FILE_HEADER + INFO_HEADER || b->pixels > size || (size - b->pixels) / b->row < b->height)
+    l->bits = bg_little(head + 28, 2);
+    l->pixels = bg_little(head + 10, 4);
+    l->row = ((uint64_t)l->width * l->bits + 31) / 32 * 4;
+    if (packing == RLE8 || packing == RLE4)
+        return "it is compressed (RLE), which is not read";
+    if (bg_little(head + 26, 2) != 1 || !is_plain(l->bits, packing))
+        return "it is not plain pixels of 1, 4, 8, 16, 24 or 32 bits";
+    if (l->bits <= 8)
+        why = read_palette(l, head, length, header);
+    else if (l->bits != 24)
+        why = read_masks(l, head, length, header, packing);
+    if (why)
+        return why;
+    if (l->pixels < FILE_HEADER + INFO_HEADER || l->pixels > size || (size - l->pixels) / l->row < l->height)
         return "it has fewer pixels than its header says";
     return NULL;
 }
 
-uint64_t bmp_row_at(const bmp *b, uint32_t y) { return b->pixels + (uint64_t)b->row * (b->upside_down ? b->height - 1 - y : y); }
-
-static uint8_t masked(uint32_t pixel, uint32_t mask)
+uint64_t bmp_row_at(const bmp_layout *l, uint32_t y)
 {
-    const uint32_t low = mask & (~mask + 1), top = mask / low;
-    return (uint8_t)(((uint64_t)(pixel & mask) / low * 255 + top / 2) / top);
+    return l->pixels + l->row * (l->upside_down ? l->height - 1 - y : y);
 }
 
-void bmp_row(const bmp *b, const uint8_t *row, uint8_t *rgb)
+/* --- rows ------------------------------------------------------------------------------------ */
+
+/* What a mask takes of a point, as 0 to 255. */
+static uint8_t part(uint32_t point, uint32_t mask)
 {
-    static const uint8_t black[4];
-    for (uint32_t x = 0; x < b->width; x++, rgb += 3) {
-        const uint64_t at = (uint64_t)x * b->bits;
-        if (b->bits == 16 || b->bits == 32) {
-            const uint32_t pixel = bg_little(row + at / 8, (int)b->bits / 8);
-            for (int i = 0; i < 3; i++)
-                rgb[i] = masked(pixel, b->masks[i]);
-            continue;
-        }
-        const uint8_t *bgr = row + at / 8;
-        if (b->bits <= 8) {
-            const uint32_t colour = *bgr >> (8 - b->bits - at % 8) & ((1u << b->bits) - 1);
-            bgr = colour < b->colours ? b->palette + 4 * (size_t)colour : black;
-        }
-        rgb[0] = bgr[2];
-        rgb[1] = bgr[1];
-        rgb[2] = bgr[0];
+    if (mask == 0)
+        return 0;
+    const uint64_t low = mask & (0 - mask), most = mask / low;
+    return (uint8_t)(((point & mask) / low * 255 + most / 2) / most);
+}
+
+static void masked_row(const bmp_layout *l, uint8_t *rgb, const uint8_t *from, uint32_t background)
+{
+    const int bytes = l->bits == 16 ? 2 : 4;
+    for (uint32_t x = 0; x < l->width; x++, rgb += 3, from += bytes) {
+        const uint32_t point = bg_little(from, bytes), opacity = l->mask[3] ? part(point, l->mask[3]) : 255;
+        for (int i = 0; i < 3; i++)
+            rgb[i] = rows_over(part(point, l->mask[i]), opacity, background >> (16 - 8 * i));
     }
 }
 
-size_t bmp_header(uint8_t to[BMP_HEADER], uint32_t width, uint32_t height)
+static void palette_row(const bmp_layout *l, uint8_t *rgb, const uint8_t *from)
 {
-    const size_t pixels = bmp_row_size(width, 24) * height;
+    const uint32_t each = 8 / l->bits, mask = (UINT32_C(1) << l->bits) - 1;
+    for (uint32_t x = 0; x < l->width; x++, rgb += 3) {
+        const uint32_t colour = from[x / each] >> (8 - l->bits * (x % each + 1)) & mask;
+        memcpy(rgb, l->palette[colour], 3); /* beyond the palette's end: black */
+    }
+}
+
+void bmp_row(const bmp_layout *l, uint8_t *rgb, const uint8_t *from, uint32_t background)
+{
+    if (l->bits <= 8) {
+        palette_row(l, rgb, from);
+    } else if (l->bits == 24) {
+        for (uint32_t x = 0; x < l->width; x++, rgb += 3, from += 3) {
+            rgb[0] = from[2];
+            rgb[1] = from[1];
+            rgb[2] = from[0];
+        }
+    } else {
+        masked_row(l, rgb, from, background);
+    }
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* 96 dots an inch, as most programs write: the header is the same in all files, so it costs a model nothing. */
+void bmp_header(uint8_t to[BMP_HEADER], uint32_t width, uint32_t height)
+{
+    const uint32_t size = (uint32_t)(bmp_stride(width) * height);
     memset(to, 0, BMP_HEADER);
-    to[0] = 'B';
-    to[1] = 'M';
-    bg_little_put(to + 2, (uint32_t)(BMP_HEADER + pixels), 4);
+    memcpy(to, "BM", 2);
+    bg_little_put(to + 2, BMP_HEADER + size, 4);
     bg_little_put(to + 10, BMP_HEADER, 4);
     bg_little_put(to + 14, INFO_HEADER, 4);
     bg_little_put(to + 18, width, 4);
     bg_little_put(to + 22, height, 4);
     bg_little_put(to + 26, 1, 2);
     bg_little_put(to + 28, 24, 2);
-    bg_little_put(to + 34, (uint32_t)pixels, 4);
-    return BMP_HEADER + pixels;
+    bg_little_put(to + 34, size, 4);
+    bg_little_put(to + 38, DOTS_PER_METRE, 4);
+    bg_little_put(to + 42, DOTS_PER_METRE, 4);
 }

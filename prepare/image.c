@@ -1,96 +1,124 @@
-/* Pictures: any kind and size -> BMP of one size in 24 bits.  A row at a time: a picture of 20,000 by 20,000 pixels takes no more
- * memory than its longest row. */
+/* Pictures: read row by row, resampled, and written as BMP with the plain header of 54 bytes.  Colours are taken for sRGB and
+ * averaged as they are stored, as most programs do. */
 #include "prepare/prepare.h"
 
 #include "prepare/bmp.h"
-#include "prepare/raster.h"
 #include "prepare/resample.h"
+#include "prepare/rows.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Which part of the picture becomes which part of the output. */
-typedef struct layout {
-    resample_window window;
-    uint32_t x, y, width, height; /* in the output; around it is background */
-} layout;
+/* A box of whole points. */
+typedef struct box { uint32_t x, y, width, height; } box;
 
-static layout lay_out(const prepare_image *m, const raster *p)
+/* a*b/c, rounded, from 1 to `most`. */
+static uint32_t scaled(uint64_t a, uint64_t b, uint64_t c, uint32_t most)
 {
-    layout l = { .window = { 0, 0, p->width, p->height }, .width = m->width, .height = m->height };
-    const double across = (double)p->width / m->width, down = (double)p->height / m->height;
-    if (m->shape == PREPARE_SHAPE_CROP) {
-        const double scale = fmin(across, down);
-        l.window.width = scale * m->width;
-        l.window.height = scale * m->height;
-        l.window.x = (p->width - l.window.width) / 2;
-        l.window.y = (p->height - l.window.height) / 2;
-    } else if (m->shape == PREPARE_SHAPE_FIT) {
-        const double scale = fmax(across, down);
-        l.width = (uint32_t)fmax(1, floor(p->width / scale + 0.5));
-        l.height = (uint32_t)fmax(1, floor(p->height / scale + 0.5));
-        l.x = (m->width - l.width) / 2;
-        l.y = (m->height - l.height) / 2;
-    }
-    return l;
+    const uint64_t q = (a * b + c / 2) / c;
+    return q < 1 ? 1 : q > most ? most : (uint32_t)q;
 }
 
-static bg_status read_rows(raster *p, resample *r, uint8_t *row, bg_error *err)
+/* The largest box of the shape shape_w:shape_h in a picture of width:height, in its middle. */
+static box middle(uint32_t width, uint32_t height, uint32_t shape_w, uint32_t shape_h)
 {
-    uint32_t first, last;
-    resample_rows(r, p->height, &first, &last);
-    for (uint32_t y = 0; y <= last; y++) { /* rows above the window must be read past */
-        BG_TRY(raster_row(p, row, err));
-        if (y >= first)
-            resample_add(r, y, row);
-    }
-    return BG_OK;
+    box b = { 0, 0, width, height };
+    if ((uint64_t)width * shape_h > (uint64_t)height * shape_w)
+        b.width = scaled(height, shape_w, shape_h, width);
+    else
+        b.height = scaled(width, shape_h, shape_w, height);
+    b.x = (width - b.width) / 2;
+    b.y = (height - b.height) / 2;
+    return b;
 }
 
-static void fill_file(uint8_t *file, const prepare_image *m, const layout *l, const resample *r, uint8_t *row)
+/* The part of the source that is taken, and the part of the picture that it fills. */
+static void place(const prepare_image *a, const picture_rows *p, box *from, box *to)
 {
-    const size_t stride = bmp_row_size(m->width, 24);
-    bmp_header(file, m->width, m->height);
-    for (uint32_t y = 0; y < m->height; y++) {
-        uint8_t *to = file + BMP_HEADER + stride * (m->height - 1 - y);
-        const int inside = y >= l->y && y < l->y + l->height;
-        if (inside)
-            resample_result(r, y - l->y, row);
-        for (uint32_t x = 0; x < m->width; x++)
-            for (uint32_t c = 0; c < 3; c++)
-                to[3 * x + 2 - c] = inside && x >= l->x && x < l->x + l->width ? row[3 * (x - l->x) + c] : m->background[c];
-        memset(to + 3 * (size_t)m->width, 0, stride - 3 * (size_t)m->width);
+    *from = (box){ 0, 0, p->width, p->height };
+    *to = (box){ 0, 0, a->width, a->height };
+    if (a->shape == PREPARE_SHAPE_CROP)
+        *from = middle(p->width, p->height, a->width, a->height);
+    if (a->shape == PREPARE_SHAPE_FIT)
+        *to = middle(a->width, a->height, p->width, p->height);
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static void fill_row(uint8_t *rgb, uint32_t width, uint32_t colour)
+{
+    for (uint32_t x = 0; x < width; x++, rgb += 3) {
+        rgb[0] = (uint8_t)(colour >> 16);
+        rgb[1] = (uint8_t)(colour >> 8);
+        rgb[2] = (uint8_t)colour;
     }
 }
 
-static bg_status make_picture(const prepare_image *m, raster *p, prepare_sink *sink, bg_error *err)
+static void write_bmp(const prepare_image *a, const resampler *r, box to, uint8_t *file)
 {
-    const bg_sys *sys = bg_sys_default();
-    const layout l = lay_out(m, p);
-    const size_t size = BMP_HEADER + bmp_row_size(m->width, 24) * m->height;
-    const uint32_t widest = p->width > m->width ? p->width : m->width;
-    resample r;
-    BG_TRY(resample_open(&r, &l.window, p->width, l.width, l.height, sys, err));
-    uint8_t *row = bg_alloc(sys, widest, 3), *file = bg_alloc(sys, size, 1);
-    bg_status s = row && file ? read_rows(p, &r, row, err) : bg_fail_memory(err, p->path, size + 3 * (uint64_t)widest);
+    uint8_t rgb[3 * PREPARE_IMAGE_MOST];
+    bmp_header(file, a->width, a->height);
+    for (uint32_t y = 0; y < a->height; y++) {
+        uint8_t *bgr = file + BMP_HEADER + bmp_stride(a->width) * (a->height - 1 - y);
+        fill_row(rgb, a->width, a->background);
+        if (y >= to.y && y - to.y < to.height)
+            resample_take(r, y - to.y, rgb + 3 * (size_t)to.x);
+        for (size_t i = 0; i < 3 * (size_t)a->width; i += 3) {
+            bgr[i] = rgb[i + 2];
+            bgr[i + 1] = rgb[i + 1];
+            bgr[i + 2] = rgb[i];
+        }
+    }
+}
+
+/* --- a file ---------------------------------------------------------------------------------- */
+
+/* Rows that are cut off are read too: a file that ends among them is damaged. */
+static bg_status feed(resampler *r, picture_rows *p, box from, bg_error *err)
+{
+    const bg_sys *sys = p->file.sys;
+    uint8_t *rgb = bg_alloc(sys, p->width, 3);
+    bg_status s = rgb ? BG_OK : bg_fail_memory(err, p->file.path, 3 * (uint64_t)p->width);
+    for (uint32_t y = 0; s == BG_OK && y < p->height; y++) {
+        s = rows_read(p, rgb, err);
+        if (s == BG_OK && y >= from.y && y - from.y < from.height)
+            resample_feed(r, rgb + 3 * (size_t)from.x);
+    }
+    bg_free(sys, rgb);
+    return s;
+}
+
+static bg_status convert(const prepare_image *a, picture_rows *p, prepare_sink *sink, bg_error *err)
+{
+    const bg_sys *sys = p->file.sys;
+    const size_t size = BMP_HEADER + bmp_stride(a->width) * a->height;
+    resampler r;
+    box from, to;
+    place(a, p, &from, &to);
+    BG_TRY(resample_open(&r, sys, from.width, from.height, to.width, to.height, err));
+    uint8_t *file = bg_alloc_zero(sys, size, 1);
+    bg_status s = file ? feed(&r, p, from, err) : bg_fail_memory(err, p->file.path, size);
     if (s == BG_OK) {
-        fill_file(file, m, &l, &r, row);
+        write_bmp(a, &r, to, file);
         s = prepare_put(sink, NULL, file, size, err);
     }
     bg_free(sys, file);
-    bg_free(sys, row);
     resample_close(&r);
     return s;
 }
 
 static bg_status make_image(const void *settings, const prepare_source *s, prepare_sink *sink, bg_error *err)
 {
-    const prepare_image *m = settings;
-    raster p;
-    BG_TRY(raster_open(&p, s->path, m->background, bg_sys_default(), err));
-    const bg_status status = make_picture(m, &p, sink, err);
-    raster_close(&p);
+    const prepare_image *a = settings;
+    picture_rows p;
+    BG_TRY(rows_open(&p, bg_sys_default(), s->path, a->background, err));
+    const bg_status status = convert(a, &p, sink, err);
+    rows_close(&p);
     return status;
 }
 
-prepare_tool prepare_image_tool(const prepare_image *m) { return (prepare_tool){ .extension = "bmp", .make = make_image, .settings = m }; }
+prepare_tool prepare_image_tool(const prepare_image *a, const char **why)
+{
+    *why = rows_vips_start();
+    return (prepare_tool){ .extension = "bmp", .make = make_image, .settings = a };
+}

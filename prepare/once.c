@@ -15,8 +15,7 @@ void prepare_audio_words(const prepare_audio *a, char words[PREPARE_WORDS])
 
 void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS])
 {
-    snprintf(words, PREPARE_WORDS, "image size=%ux%u shape=%d background=%02x%02x%02x", (unsigned)m->width, (unsigned)m->height, (int)m->shape, m->background[0],
-             m->background[1], m->background[2]);
+    snprintf(words, PREPARE_WORDS, "image size=%ux%u shape=%d background=%06x", (unsigned)m->width, (unsigned)m->height, (int)m->shape, (unsigned)m->background);
 }
 
 /* The words may come with a model from anywhere: every number is held against its range. */
@@ -37,23 +36,23 @@ static int read_audio(const char *words, prepare_audio *a)
 static int read_image(const char *words, prepare_image *m)
 {
     int shape;
-    unsigned width, height, red, green, blue;
-    if (sscanf(words, "image size=%ux%u shape=%d background=%2x%2x%2x", &width, &height, &shape, &red, &green, &blue) != 6)
+    unsigned width, height, background;
+    if (sscanf(words, "image size=%ux%u shape=%d background=%6x", &width, &height, &shape, &background) != 4)
         return 0;
-    *m = (prepare_image){ width, height, (prepare_shape)shape, { (uint8_t)red, (uint8_t)green, (uint8_t)blue } };
-    return width >= 1 && width <= 4096 && height >= 1 && height <= 4096 && shape >= PREPARE_SHAPE_CROP && shape <= PREPARE_SHAPE_STRETCH;
+    *m = (prepare_image){ width, height, (prepare_shape)shape, background };
+    return width >= 1 && width <= PREPARE_IMAGE_MOST && height >= 1 && height <= PREPARE_IMAGE_MOST && shape >= PREPARE_SHAPE_CROP && shape <= PREPARE_SHAPE_STRETCH;
 }
 
 bg_status prepare_once(const char *words, const char *path, uint8_t **data, size_t *size, const char **extension, bg_error *err)
 {
     prepare_audio audio = { 0 };
     prepare_image image;
-    const char *why = NULL;
+    const char *why = NULL, *less; /* less: without libvips some pictures cannot be read, which is said of them */
     prepare_tool tool;
     if (read_audio(words, &audio))
         tool = prepare_audio_tool(&audio, &why);
     else if (read_image(words, &image))
-        tool = prepare_image_tool(&image);
+        tool = prepare_image_tool(&image, &less);
     else
         return bg_fail(err, BG_ERR_ARGUMENT, "no preparation is known by the words '%.100s'", words);
     if (why)

@@ -123,15 +123,18 @@ prepare_tool prepare_text_tool(const prepare_text *t);
 
 typedef enum prepare_shape { PREPARE_SHAPE_CROP, PREPARE_SHAPE_FIT, PREPARE_SHAPE_STRETCH } prepare_shape;
 
+enum { PREPARE_IMAGE_MOST = 1024 }; /* points of a side */
+
 typedef struct prepare_image {
     uint32_t width, height;
-    prepare_shape shape;
-    uint8_t background[3];
+    prepare_shape shape;   /* of pictures of another: cut at the edges, put on a ground, or distorted */
+    uint32_t background;   /* 0xRRGGBB: the ground, and what transparent points lie on */
 } prepare_image;
 
 void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS]);
-/* BMP, PNM, PNG, and what libvips reads -> BMP of width x height, 24 bits. */
-prepare_tool prepare_image_tool(const prepare_image *m);
+/* BMP, PNM, PNG, and with libvips whatever it reads -> BMP of 24 bits.  *why: NULL, or the sentence that says why there is no
+ * libvips. */
+prepare_tool prepare_image_tool(const prepare_image *a, const char **why);
 
 /* What other programs do; made: the caller's, bg_free of bg_sys_default().  BG_ERR_FORMAT: they could make nothing of it. */
 typedef struct prepare_music_programs {

@@ -1,123 +1,129 @@
-/* See resample.h.  A result pixel is the mean of the source pixels around its middle, weighted by their distance; rows and
- * columns apart, so that a row can be forgotten once it is added. */
+/* See resample.h.  The sums of all new points are kept, so that an old row is looked at once and forgotten. */
 #include "prepare/resample.h"
 
-#include <math.h>
 #include <string.h>
 
-/* Weight of source pixel i for result pixel k of `to` that cover [begin, begin + length). */
-static double triangle(double begin, double length, uint32_t to, uint32_t k, double i)
+enum { ONE = 1 << 14 }; /* the weights of a cubic's four points add up to it */
+
+/* --- weights --------------------------------------------------------------------------------- */
+
+/* In steps of 1/(from*to) of the picture: new point i covers [i*from, (i+1)*from), old point k covers [k*to, (k+1)*to). */
+static size_t area(resample_axis *a, uint32_t i, size_t at)
 {
-    const double scale = length / to, reach = scale > 1 ? scale : 1, distance = fabs(i + 0.5 - (begin + (k + 0.5) * scale)) / reach;
-    return distance < 1 ? 1 - distance : 0;
+    const uint64_t begin = (uint64_t)i * a->from, end = begin + a->from;
+    const uint32_t first = (uint32_t)(begin / a->to), last = (uint32_t)((end - 1) / a->to);
+    a->taps[i] = (struct resample_taps){ first, last - first + 1, at };
+    for (uint64_t k = first; k <= last; k++) {
+        const uint64_t left = k * a->to > begin ? k * a->to : begin, right = (k + 1) * a->to < end ? (k + 1) * a->to : end;
+        a->weights[at++] = (int32_t)(right - left);
+    }
+    return at;
 }
 
-/* Source pixels first to last, of `size`, that weigh for result pixel k; beyond the window nothing does. */
-static void span(double begin, double length, uint32_t to, uint32_t k, uint32_t size, uint32_t *first, uint32_t *last)
+/* n*ONE / d, rounded. */
+static int32_t share(int64_t n, int64_t d)
 {
-    const double scale = length / to, reach = scale > 1 ? scale : 1, middle = begin + (k + 0.5) * scale;
-    const double low = floor(fmax(middle - reach, fmax(begin, 0))), high = ceil(fmin(middle + reach, fmin(begin + length, size))) - 1;
-    const double nearest = fmin(fmax(floor(middle), 0), size - 1.0);
-    *first = (uint32_t)fmin(fmax(low, 0), nearest);
-    *last = (uint32_t)fmax(fmin(high, size - 1.0), nearest);
+    const int64_t x = n * ONE;
+    return (int32_t)((x < 0 ? x - d / 2 : x + d / 2) / d);
 }
 
-static bg_status make_taps(resample *r, bg_error *err)
+/* Between the middles of old points k and k+1, t = n/d of the way; points beyond the edge are those at the edge. */
+static size_t cubic(resample_axis *a, uint32_t i, size_t at)
 {
-    uint64_t all = 0;
-    for (uint32_t k = 0; k < r->width; k++) {
-        uint32_t last;
-        span(r->window.x, r->window.width, r->width, k, r->source_width, &r->first[k], &last);
-        r->count[k] = last - r->first[k] + 1;
-        all += r->count[k];
+    const int64_t d = 2 * (int64_t)a->to, place = (2 * (int64_t)i + 1) * a->from - a->to; /* in steps of 1/d */
+    const int64_t k = place < 0 ? -1 : place / d, n = place - k * d, n2 = n * n, n3 = n2 * n, d3 = d * d * d;
+    int32_t w[4] = { share(-n3 + 2 * n2 * d - n * d * d, 2 * d3), share(3 * n3 - 5 * n2 * d + 2 * d3, 2 * d3), share(-3 * n3 + 4 * n2 * d + n * d * d, 2 * d3),
+                     share(n3 - n2 * d, 2 * d3) };
+    w[2 * n < d ? 1 : 2] += ONE - w[0] - w[1] - w[2] - w[3]; /* what rounding left over */
+    const int64_t edge = (int64_t)a->from - 1, first = k - 1 < 0 ? 0 : k - 1, last = k + 2 > edge ? edge : k + 2;
+    a->taps[i] = (struct resample_taps){ (uint32_t)first, (uint32_t)(last - first + 1), at };
+    memset(a->weights + at, 0, (size_t)(last - first + 1) * sizeof *a->weights);
+    for (int64_t j = 0; j < 4; j++) {
+        const int64_t point = k - 1 + j, inside = point < first ? first : point > last ? last : point;
+        a->weights[at + (size_t)(inside - first)] += w[j];
     }
-    if (!(r->taps = bg_alloc(r->sys, (size_t)all, sizeof *r->taps)))
-        return bg_fail_memory(err, "a picture", all * sizeof *r->taps);
-    float *tap = r->taps;
-    for (uint32_t k = 0; k < r->width; k++) {
-        double sum = 0;
-        for (uint32_t i = 0; i < r->count[k]; i++)
-            sum += triangle(r->window.x, r->window.width, r->width, k, r->first[k] + i);
-        for (uint32_t i = 0; i < r->count[k]; i++)
-            *tap++ = (float)(sum > 0 ? triangle(r->window.x, r->window.width, r->width, k, r->first[k] + i) / sum : 1.0 / r->count[k]);
-    }
+    return at + (size_t)(last - first + 1);
+}
+
+static bg_status open_axis(resample_axis *a, const bg_sys *sys, uint32_t from, uint32_t to, bg_error *err)
+{
+    const size_t most = to > from ? 4 * (size_t)to : (size_t)from + to; /* weights */
+    *a = (resample_axis){ .from = from, .to = to, .total = to > from ? ONE : from };
+    a->taps = bg_alloc(sys, to, sizeof *a->taps);
+    a->weights = bg_alloc(sys, most, sizeof *a->weights);
+    if (!a->taps || !a->weights)
+        return bg_fail_memory(err, "the weights of a picture's points", most * sizeof *a->weights);
+    size_t at = 0;
+    for (uint32_t i = 0; i < to; i++)
+        at = to > from ? cubic(a, i, at) : area(a, i, at);
     return BG_OK;
 }
 
-bg_status resample_open(resample *r, const resample_window *window, uint32_t source_width, uint32_t width, uint32_t height, const bg_sys *sys, bg_error *err)
+/* --- rows ------------------------------------------------------------------------------------ */
+
+bg_status resample_open(resampler *r, const bg_sys *sys, uint32_t width, uint32_t height, uint32_t new_width, uint32_t new_height, bg_error *err)
 {
-    *r = (resample){ .sys = sys, .window = *window, .source_width = source_width, .width = width, .height = height };
-    r->sum = bg_alloc_zero(sys, (size_t)width * height, 3 * sizeof *r->sum);
-    r->weight = bg_alloc_zero(sys, height, sizeof *r->weight);
-    r->line = bg_alloc(sys, width, 3 * sizeof *r->line);
-    r->first = bg_alloc(sys, width, sizeof *r->first);
-    r->count = bg_alloc(sys, width, sizeof *r->count);
-    bg_status s = r->sum && r->weight && r->line && r->first && r->count ? make_taps(r, err) : bg_fail_memory(err, "a picture", (uint64_t)width * height * 12);
+    const size_t points = (size_t)new_width * new_height * 3;
+    *r = (resampler){ .sys = sys };
+    bg_status s = open_axis(&r->x, sys, width, new_width, err);
+    if (s == BG_OK)
+        s = open_axis(&r->y, sys, height, new_height, err);
+    if (s == BG_OK) {
+        r->row = bg_alloc(sys, 3 * (size_t)new_width, sizeof *r->row);
+        r->sums = bg_alloc_zero(sys, points, sizeof *r->sums);
+        if (!r->row || !r->sums)
+            s = bg_fail_memory(err, "a picture", points * sizeof *r->sums);
+    }
     if (s != BG_OK)
         resample_close(r);
     return s;
 }
 
-void resample_close(resample *r)
+void resample_close(resampler *r)
 {
-    bg_free(r->sys, r->taps);
-    bg_free(r->sys, r->count);
-    bg_free(r->sys, r->first);
-    bg_free(r->sys, r->line);
-    bg_free(r->sys, r->weight);
-    bg_free(r->sys, r->sum);
-    memset(r, 0, sizeof *r);
+    bg_free(r->sys, r->x.taps);
+    bg_free(r->sys, r->x.weights);
+    bg_free(r->sys, r->y.taps);
+    bg_free(r->sys, r->y.weights);
+    bg_free(r->sys, r->row);
+    bg_free(r->sys, r->sums);
 }
 
-void resample_rows(const resample *r, uint32_t source_height, uint32_t *first, uint32_t *last)
+static void narrow(resampler *r, const uint8_t *rgb)
 {
-    uint32_t end;
-    span(r->window.y, r->window.height, r->height, 0, source_height, first, &end);
-    span(r->window.y, r->window.height, r->height, r->height - 1, source_height, &end, last);
-}
-
-static void shrink_line(resample *r, const uint8_t *rgb)
-{
-    const float *tap = r->taps;
-    for (uint32_t k = 0; k < r->width; k++) {
-        const uint8_t *p = rgb + 3 * (size_t)r->first[k];
-        float red = 0, green = 0, blue = 0;
-        for (uint32_t i = 0; i < r->count[k]; i++, p += 3, tap++) {
-            red += *tap * p[0];
-            green += *tap * p[1];
-            blue += *tap * p[2];
-        }
-        r->line[3 * k] = red;
-        r->line[3 * k + 1] = green;
-        r->line[3 * k + 2] = blue;
+    for (uint32_t i = 0; i < r->x.to; i++) {
+        const struct resample_taps t = r->x.taps[i];
+        const int32_t *w = r->x.weights + t.at;
+        const uint8_t *p = rgb + 3 * (size_t)t.first;
+        int64_t sum[3] = { 0, 0, 0 };
+        for (uint32_t k = 0; k < t.count; k++, p += 3)
+            for (int c = 0; c < 3; c++)
+                sum[c] += (int64_t)w[k] * p[c];
+        memcpy(r->row + 3 * (size_t)i, sum, sizeof sum);
     }
 }
 
-void resample_add(resample *r, uint32_t y, const uint8_t *rgb)
+void resample_feed(resampler *r, const uint8_t *rgb)
 {
-    const double scale = r->window.height / r->height, reach = scale > 1 ? scale : 1;
-    const double at = (y + 0.5 - r->window.y) / scale, around = reach / scale;
-    const uint32_t low = (uint32_t)fmax(floor(at - around - 1), 0), high = (uint32_t)fmax(fmin(ceil(at + around), r->height - 1.0), 0);
-    int made = 0;
-    for (uint32_t k = low; k <= high && k < r->height; k++) {
-        const float w = (float)triangle(r->window.y, r->window.height, r->height, k, y);
-        if (w <= 0)
-            continue;
-        if (!made)
-            shrink_line(r, rgb);
-        made = 1;
-        float *to = r->sum + 3 * (size_t)k * r->width;
-        for (size_t i = 0; i < 3 * (size_t)r->width; i++)
-            to[i] += w * r->line[i];
-        r->weight[k] += w;
+    const struct resample_taps *t = r->y.taps;
+    const size_t n = 3 * (size_t)r->x.to;
+    const uint32_t y = r->next++;
+    narrow(r, rgb);
+    while (r->low < r->y.to && t[r->low].first + t[r->low].count <= y)
+        r->low++;
+    for (uint32_t i = r->low; i < r->y.to && t[i].first <= y; i++) {
+        const int64_t w = y - t[i].first < t[i].count ? r->y.weights[t[i].at + y - t[i].first] : 0;
+        for (size_t k = 0; k < n; k++)
+            r->sums[n * i + k] += w * r->row[k];
     }
 }
 
-void resample_result(const resample *r, uint32_t y, uint8_t *rgb)
+void resample_take(const resampler *r, uint32_t y, uint8_t *rgb)
 {
-    const float *from = r->sum + 3 * (size_t)y * r->width, w = r->weight[y] > 0 ? r->weight[y] : 1;
-    for (size_t i = 0; i < 3 * (size_t)r->width; i++) {
-        const float v = from[i] / w + 0.5f;
-        rgb[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    const size_t n = 3 * (size_t)r->x.to;
+    const int64_t total = r->x.total * r->y.total, most = 255 * total;
+    for (size_t k = 0; k < n; k++) {
+        const int64_t sum = r->sums[n * y + k];
+        rgb[k] = (uint8_t)(((sum < 0 ? 0 : sum > most ? most : sum) + total / 2) / total);
     }
 }

@@ -1,31 +1,34 @@
-/* Pictures made smaller or larger while their rows come in. */
+/* Pictures of one size made another, fed row by row: each point of a smaller picture is the exact mean of the area it covers; a
+ * larger one is drawn through the points (Catmull and Rom's cubic).  Integers only: the same bits on every machine. */
 #ifndef BG_PREPARE_RESAMPLE_H
 #define BG_PREPARE_RESAMPLE_H
 
 #include "base/sys.h"
 
-/* The part of the source that becomes the result, in its pixels. */
-typedef struct resample_window { double x, y, width, height; } resample_window;
+/* Where the points of one direction come from. */
+typedef struct resample_axis {
+    uint32_t from, to;   /* points before and after */
+    struct resample_taps { uint32_t first, count; size_t at; } *taps; /* (to) a run of old points; at: its first weight */
+    int32_t *weights;
+    int64_t total;       /* of the weights of each new point */
+} resample_axis;
 
-typedef struct resample {
+typedef struct resampler {
     const bg_sys *sys;
-    resample_window window;
-    uint32_t source_width, width, height; /* of a source row; of the result */
-    float *sum;                           /* (height, width, 3) */
-    float *weight;                        /* (height) of the rows so far */
-    float *line;                          /* (width, 3) */
-    uint32_t *first, *count;              /* (width) source pixels of each result pixel */
-    float *taps;                          /* (all of them) their weights, summing to 1 */
-} resample;
+    resample_axis x, y;
+    int64_t *row;   /* (x.to,3) the newest row at its new width */
+    int64_t *sums;  /* (y.to,x.to,3) */
+    uint32_t next;  /* the old row that comes next */
+    uint32_t low;   /* new rows before this one are complete */
+} resampler;
 
-/* Triangles as wide as a pixel of the result, or of the source where that is larger (bilinear then). */
-bg_status resample_open(resample *r, const resample_window *window, uint32_t source_width, uint32_t width, uint32_t height, const bg_sys *sys, bg_error *err);
-void resample_close(resample *r);
-/* Source rows that matter are first to last, from the top; of others nothing is wanted. */
-void resample_rows(const resample *r, uint32_t source_height, uint32_t *first, uint32_t *last);
-/* rgb (source_width, 3): row y of the source. */
-void resample_add(resample *r, uint32_t y, const uint8_t *rgb);
-/* Row y of the result, (width, 3), after all rows. */
-void resample_result(const resample *r, uint32_t y, uint8_t *rgb);
+/* None larger than ROWS_MOST_SIDE before, RESAMPLE_MOST after. */
+enum { RESAMPLE_MOST = 1024 };
+bg_status resample_open(resampler *r, const bg_sys *sys, uint32_t width, uint32_t height, uint32_t new_width, uint32_t new_height, bg_error *err);
+/* The next row from the top, R G B. */
+void resample_feed(resampler *r, const uint8_t *rgb);
+/* New row y, R G B; after all rows were fed. */
+void resample_take(const resampler *r, uint32_t y, uint8_t *rgb);
+void resample_close(resampler *r); /* a zeroed one too */
 
 #endif

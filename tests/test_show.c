@@ -100,7 +100,7 @@ static void bad_bitmaps(void **state)
 {
     static const struct { int at, bytes; uint32_t value; const char *why; } rows[] = {
         { 0, 1, 'X', "BM" }, { 14, 4, 12, "header" }, { 14, 4, UINT32_MAX, "header" }, { 18, 4, 0, "width" }, { 18, 4, 5000, "width" }, { 18, 4, 0x80000000u, "width" },
-        { 22, 4, 0x80000000u, "width" }, { 22, 4, 0, "width" }, { 26, 2, 2, "plain" }, { 28, 2, 15, "plain" }, { 30, 4, 1, "plain" },
+        { 22, 4, 0x80000000u, "width" }, { 22, 4, 0, "width" }, { 26, 2, 2, "plain" }, { 28, 2, 17, "plain" }, { 30, 4, 1, "compressed" }, { 30, 4, 4, "plain" },
         { 10, 4, 53, "fewer" }, { 10, 4, UINT32_MAX, "fewer" }, { 22, 4, 3, "fewer" }, { 28, 2, 8, "palette" },
     };
     uint8_t f[MOST];

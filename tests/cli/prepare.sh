@@ -45,25 +45,54 @@ fi
 refuse 2 "--unit: '1/0' is neither" "$BGPT" prepare music books -o x1 --unit 1/0
 refuse 2 "--transpose: 'up' is neither" "$BGPT" prepare music books -o x1 --transpose up
 
-# pictures: exact sizes, names of any kind, what is no picture
-mkdir -p pictures/sun
-{ printf 'P6 40 20 255\n'; head -c 2400 /dev/zero | tr '\0' 'x'; } >"pictures/sun/a b.ppm"
-{ printf 'P6 40 20 255\n'; head -c 2400 /dev/zero | tr '\0' 'x'; } >"$(printf 'pictures/sun/\377\nc.ppm')"
-printf 'P6 40 20 255\nxx' >pictures/sun/cut.ppm
-: >pictures/sun/empty.png
-printf 'hello' >pictures/sun/text.bmp
-expect 0 "$BGPT" prepare image pictures -o bmps --labels folders
-[ "$(wc -c <"bmps/sun_a b.bmp")" = 3126 ] || wrong "not 54 + 3072 bytes"
-[ "$(find bmps -name '*.bmp' | wc -l)" -ge 2 ] || wrong "pictures are missing"
-for why in 'cut.ppm: it ends in row 1' 'empty.png: ' 'text.bmp: '; do
-    grep -qF "$why" bmps/manifest.tsv || wrong "the manifest lacks: $why"
+# Pictures: readable ones, of names with spaces, line feeds and Latin letters, beside text, a torn file and an empty one.
+mkdir -p images && cd images || exit 2
+ppm() { printf 'P6\n4 2\n255\n'; printf '%24s' '' | tr ' ' "$1"; }
+newline='a
+b'
+strange=$(printf 'caf\351')
+mkdir -p pictures/red pictures/blue
+ppm r >"pictures/red/with space.ppm"
+ppm s >"pictures/red/$newline.ppm"
+ppm b >"pictures/blue/$strange.ppm"
+printf 'this is text' >pictures/red/text.png
+printf 'P6\n20000 20000\n255\nabc' >pictures/red/torn.ppm
+: >pictures/red/empty.jpg
+expect 0 "$BGPT" prepare image pictures --labels folders -o small
+prints "3 files written, 9.4 KB, of 6 sources; 3 left out"
+for name in "red_with space" red_a-b "blue_$strange"; do
+    checks=$((checks + 1))
+    [ "$(wc -c <"small/$name.bmp")" = 3126 ] || wrong "small/$name.bmp has not 3126 bytes"
 done
-expect 0 "$BGPT" prepare image pictures -o small --size 10x3 --shape fit --background ff0000
-[ "$(wc -c <"small/a b.bmp")" = 150 ] || wrong "not 54 + 3 rows of 32 bytes"
-refuse 2 "--size: '0' is neither" "$BGPT" prepare image pictures -o x1 --size 0
-refuse 2 "--size: '9x' is neither" "$BGPT" prepare image pictures -o x1 --size 9x
-refuse 2 "--background: 'red' is no colour" "$BGPT" prepare image pictures -o x1 --background red
-refuse 3 "nothing could be made" "$BGPT" prepare image pictures/sun/text.bmp -o none3
+for why in 'text.png: no ' 'torn.ppm: it has fewer points' 'empty.jpg: holds nothing'; do
+    checks=$((checks + 1))
+    grep -q "$why" small/manifest.tsv || wrong "the manifest does not say: $why"
+done
+expect 0 "$BGPT" prepare image pictures/blue --size 7x3 --shape fit -o odd
+checks=$((checks + 1))
+[ "$(wc -c <"odd/$strange.bmp")" = 126 ] || wrong "7x3 points have not 54 + 3*24 bytes"
+expect 0 "$BGPT" prepare image small/*.bmp -t 1 -o again
+same_file "again/red_with space.bmp" "small/red_with space.bmp"
+refuse 2 "--size" "$BGPT" prepare image pictures --size 0 -o none
+refuse 2 "--size" "$BGPT" prepare image pictures --size 32x -o none
+refuse 2 "--size" "$BGPT" prepare image pictures --size 32x2000 -o none
+refuse 2 "--background" "$BGPT" prepare image pictures --background white -o none
+refuse 3 "nothing could be made" "$BGPT" prepare image pictures/red/text.png -o nothing
+# a JPEG of one grey point: read with libvips, else left out with a sentence that names it
+printf '\377\330\377\340\0\020JFIF\0\1\1\0\0\1\0\1\0\0\377\333\0\103\0' >grey.jpg
+printf '%64s' '' | tr ' ' '\1' >>grey.jpg
+printf '\377\300\0\013\10\0\1\0\1\1\1\021\0\377\304\0\024\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\377\304\0\024\020\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\377\332\0\010\1\1\0\0\77\0\77\377\331' >>grey.jpg
+run "$BGPT" prepare image grey.jpg -o jpeg
+checks=$((checks + 1))
+if [ "$code" = 0 ]; then
+    [ "$(tail -c 3 jpeg/grey.bmp | tr -d '\200')" = '' ] || wrong "the JPEG is not grey"
+    head -c 100 grey.jpg >cut.jpg
+    expect 3 "$BGPT" prepare image cut.jpg -o cut
+    says "damaged or cut short"
+else
+    grep -q 'libvips' jpeg/manifest.tsv || wrong "the manifest does not name libvips"
+fi
+cd "$WORK" || exit 2
 
 # the recipes of examples/prepare on slices of the same form
 RECIPES=$here/../../examples/prepare
@@ -103,10 +132,10 @@ TINY="--classify --hidden 64 --patch-layers 1 --byte-layers 1 --patches 200 --st
 # shellcheck disable=SC2086 # several words
 expect 0 "$BGPT" train made/images/train $TINY --out pictured
 "$BGPT" info pictured/model.safetensors | grep -q 'image size=32x32' || wrong "the preparation is not in the model"
-expect 0 "$BGPT" classify -m pictured/model.safetensors "pictures/sun/a b.ppm"
-grep -q '^pictures/sun/a b.ppm: [a-z]*.bmp' "$WORK/stdout" || wrong "not classified"
-refuse 3 "it ends in row 1" "$BGPT" classify -m pictured/model.safetensors pictures/sun/cut.ppm
-expect 0 "$BGPT" classify --as-is -m pictured/model.safetensors pictures/sun/cut.ppm
+expect 0 "$BGPT" classify -m pictured/model.safetensors "images/pictures/red/with space.ppm"
+grep -q '^images/pictures/red/with space.ppm: [a-z]*.bmp' "$WORK/stdout" || wrong "not classified"
+refuse 3 "it has fewer points" "$BGPT" classify -m pictured/model.safetensors images/pictures/red/torn.ppm
+expect 0 "$BGPT" classify --as-is -m pictured/model.safetensors images/pictures/red/torn.ppm
 mkdir -p plain
 cp made/images/train/*.bmp plain
 # shellcheck disable=SC2086
