@@ -2,7 +2,6 @@
 #include "cli/output.h"
 #include "cli/prepare.h"
 
-
 typedef struct audio_arguments {
     common common;
     prepare_arguments prepare;

@@ -138,10 +138,21 @@ static const char *const *fluidsynth(const tool *t, const char *in, const char *
     return fill(words, (const char *const[]){ "fluidsynth", "-ni", "-g", "1", "-r", "44100", "-O", "s16", "-F", made, font(), in, NULL });
 }
 
+/* fault: as in tool. */
+static child_end make_midi(const uint8_t *abc, size_t size, const char *fault, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
+{
+    const tool t = { .in = "tune.abc", .out = "tune.mid", .argv = abc2midi, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit, .fault = fault };
+    return run(&t, abc, size, midi, o, why);
+}
+
+child_end abc_to_midi(const uint8_t *abc, size_t size, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
+{
+    return make_midi(abc, size, NULL, midi, o, why);
+}
+
 child_end abc_to_midi_strictly(const uint8_t *abc, size_t size, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
 {
-    const tool t = { .in = "tune.abc", .out = "tune.mid", .argv = abc2midi, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit, .fault = "Error" };
-    return run(&t, abc, size, midi, o, why);
+    return make_midi(abc, size, "Error", midi, o, why);
 }
 
 /* What it makes is what it says. */
@@ -159,12 +170,6 @@ child_end score_to_midi(const uint8_t *score, size_t size, const char *extension
     snprintf(name, sizeof name, "score.%.20s", extension);
     const tool t = { .in = name, .out = "score.mid", .argv = musescore, .package = "musescore3", .seconds = sound_seconds, .limit = tool_limit };
     return run(&t, score, size, midi, o, why);
-}
-
-child_end abc_to_midi(const uint8_t *abc, size_t size, music_file *midi, const bgpt_options *o, char why[CHILD_WHY])
-{
-    const tool t = { .in = "tune.abc", .out = "tune.mid", .argv = abc2midi, .package = "abcmidi", .seconds = tool_seconds, .limit = tool_limit };
-    return run(&t, abc, size, midi, o, why);
 }
 
 child_end midi_to_abc(const uint8_t *midi, size_t size, music_file *abc, const bgpt_options *o, char why[CHILD_WHY])

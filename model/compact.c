@@ -6,9 +6,6 @@
 
 enum { CHUNK = 4096 };
 
-/* A checkpoint also holds what only its run needs. */
-static int is_weight(const bg_st_tensor *t) { return strncmp(t->name, "optimizer.", 10) != 0; }
-
 static bg_status read_chunk(bg_st_file *f, const bg_st_tensor *t, uint64_t done, float x[CHUNK], uint64_t *n, bg_error *err)
 {
     *n = t->count - done < CHUNK ? t->count - done : CHUNK;
@@ -53,7 +50,7 @@ static bg_status read_back(bg_st_file *from, const char *temp, const char *path,
     bg_status s = bg_st_open(&made, from->sys, temp, &why);
     if (s == BG_OK) {
         for (size_t i = 0; i < from->count && s == BG_OK; i++)
-            if (is_weight(&from->tensors[i]))
+            if (!bg_file_of_run(from->tensors[i].name))
                 s = compare_tensor(from, &from->tensors[i], &made, &why);
         bg_st_close(&made);
     }
@@ -65,11 +62,11 @@ static bg_status write_all(bg_st_file *from, bg_st_writer *w, const char *path, 
     const char *temp = NULL;
     w->dtype = BG_F16;
     for (size_t i = 0; i < from->count; i++)
-        if (is_weight(&from->tensors[i]))
+        if (!bg_file_of_run(from->tensors[i].name))
             BG_TRY(bg_st_declare(w, from->tensors[i].name, from->tensors[i].dims, from->tensors[i].shape, err));
     BG_TRY(bg_st_begin_data(w, err));
     for (size_t i = 0; i < from->count; i++)
-        if (is_weight(&from->tensors[i]))
+        if (!bg_file_of_run(from->tensors[i].name))
             BG_TRY(write_tensor(from, &from->tensors[i], w, err));
     BG_TRY(bg_st_flush(w, &temp, err));
     if (temp)

@@ -18,6 +18,8 @@ enum { BG_PREFIX = 32 }; /* longest prefix of extra tensors, zero included */
  * unknown is; lm_head.weight and attn.bias/attn.masked_bias buffers are
  * tolerated, and so are names starting with "optimizer." (checkpoints). */
 bg_status bg_file_config(bg_config *c, const bg_st_file *f, bg_error *err);
+/* Is this what a checkpoint holds beside the weights ("optimizer.m. ...")? */
+int bg_file_of_run(const char *name);
 /* Is this one of the buffers of old checkpoints (attn.bias, attn.masked_bias) that carry nothing? */
 int bg_file_ignored(const char *name);
 /* lm_head, where a file has it, must be the embedding it is tied with. */

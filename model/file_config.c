@@ -100,6 +100,8 @@ static int ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+int bg_file_of_run(const char *name) { return strncmp(name, "optimizer.", 10) == 0; }
+
 int bg_file_ignored(const char *name)
 {
     return ends_with(name, ".attn.bias") || ends_with(name, ".attn.masked_bias");
@@ -110,7 +112,7 @@ static bg_status check_unknown(const bg_st_file *f, const bg_params *p, bg_error
     for (size_t i = 0; i < f->count; i++) {
         const char *name = f->tensors[i].name;
         /* The cheap tests first: a hostile file may hold a million names. */
-        if (strncmp(name, "optimizer.", 10) == 0 || bg_file_ignored(name) || strcmp(name, BG_LM_HEAD) == 0)
+        if (bg_file_of_run(name) || bg_file_ignored(name) || strcmp(name, BG_LM_HEAD) == 0)
             continue;
         if (!bg_params_find(p, name))
             return bg_fail(err, BG_ERR_FORMAT, "%s: tensor %s does not belong to a model of this shape", f->path, name);

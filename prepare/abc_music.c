@@ -62,9 +62,10 @@ static unsigned read_number(const char **p, const char *end, unsigned otherwise)
     return n;
 }
 
-/* "3/2", "/", "//", "/4", nothing: times n/d, in lowest terms. */
-static bg_status read_length(const abc_writer *w, const char **p, const char *end, unsigned *n, unsigned *d, bg_error *err)
+/* "3/2", "/", "//", "/4", nothing: in the result's unit if scaled, in lowest terms. */
+static bg_status read_length(const abc_writer *w, int scaled, const char **p, const char *end, unsigned *n, unsigned *d, bg_error *err)
 {
+    const unsigned by_n = scaled ? w->length_n : 1, by_d = scaled ? w->length_d : 1;
     *n = read_number(p, end, 1);
     *d = 1;
     while (*p < end && **p == '/') {
@@ -73,10 +74,10 @@ static bg_status read_length(const abc_writer *w, const char **p, const char *en
         *d = *d < 10000 && by < 10000 ? *d * by : 0;
     }
     const int known = *n > 0 && *n <= LONGEST && *d > 0 && *d <= LONGEST;
-    const unsigned common = common_divisor(*n * w->length_n, *d * w->length_d);
+    const unsigned common = common_divisor(*n * by_n, *d * by_d);
     if (known) {
-        *n = *n * w->length_n / common;
-        *d = *d * w->length_d / common;
+        *n = *n * by_n / common;
+        *d = *d * by_d / common;
     }
     if (!known || *n > LONGEST || *d > LONGEST)
         return bg_fail(err, BG_ERR_FORMAT, "line %zu: a length that is none", w->line);
@@ -119,9 +120,7 @@ static bg_status read_note(abc_writer *w, const char **p, const char *end, int h
     for (; *p < end && !rest && (**p == ',' || **p == '\'') && at < 8; to[at++] = *(*p)++)
         step += **p == ',' ? -7 : 7;
     unsigned n, d;
-    const int scaled = !w->grace; /* grace notes take their time from the note behind them */
-    const abc_writer plain = { .line = w->line, .length_n = 1, .length_d = 1 };
-    BG_TRY(read_length(scaled ? w : &plain, p, end, &n, &d, err));
+    BG_TRY(read_length(w, !w->grace, p, end, &n, &d, err)); /* grace notes take their time from the note behind them */
     *length = at + print_length(to + at, room - at, n, d);
     return heard && !rest && !w->grace ? add_note(w, step, n, d, err) : BG_OK;
 }
@@ -157,9 +156,8 @@ static bg_status put_chord(abc_writer *w, const char **p, const char *end, bg_er
     if (*p >= end || first)
         return unfinished(w, '[', err);
     text[at++] = *(*p)++;
-    const abc_writer plain = { .line = w->line, .length_n = 1, .length_d = 1 };
     unsigned n, d;
-    BG_TRY(read_length(&plain, p, end, &n, &d, err));
+    BG_TRY(read_length(w, 0, p, end, &n, &d, err));
     at += print_length(text + at, sizeof text - at, n, d);
     abc_emit(w, text, at);
     return BG_OK;

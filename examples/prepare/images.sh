@@ -15,14 +15,8 @@ shift 2
 for pictures in "$raw"/*.rgb; do
     part=$(basename "$pictures" .rgb)
     fresh_work
-    split -b 3072 -d -a 6 "$pictures" "$work/"
     printf 'P6 32 32 255\n' >"$work/header"
-    for picture in "$work"/[0-9]*; do
-        cat "$work/header" "$picture" >"$picture.ppm"
-        rm "$picture"
-    done
-    rm "$work/header"
-    awk -F '\t' 'FNR == 1 { column = $2 == "class" ? 2 : 1; next } { printf "%06d.ppm\t%s\n", FNR - 2, $column }' "$raw/$part.tsv" >"$work/labels"
-    find "$work" -name '*.ppm' >"$work/list"
+    cut_pieces "$pictures" 3072 ppm
+    label_pieces "$raw/$part.tsv" ppm
     "$bgpt" prepare image "@$work/list" --labels "$work/labels" -o "$out/$part" "$@"
 done

@@ -14,15 +14,9 @@ shift 2
 for clips in "$raw"/*.u8; do
     part=$(basename "$clips" .u8)
     fresh_work
-    split -b 8000 -d -a 6 "$clips" "$work/"
     # the plain header of 44 bytes: 8 kHz, one channel, 8 bits, 8000 samples
     printf 'RIFF\144\037\000\000WAVEfmt \020\000\000\000\001\000\001\000\100\037\000\000\100\037\000\000\001\000\010\000data\100\037\000\000' >"$work/header"
-    for clip in "$work"/[0-9]*; do
-        cat "$work/header" "$clip" >"$clip.wav"
-        rm "$clip"
-    done
-    awk -F '\t' 'FNR > 1 { printf "%06d.wav\t%s\n", FNR - 2, $1 }' "$raw/$part.tsv" >"$work/labels"
-    rm "$work/header"
-    find "$work" -name '*.wav' >"$work/list"
+    cut_pieces "$clips" 8000 wav
+    label_pieces "$raw/$part.tsv" wav
     "$bgpt" prepare audio "@$work/list" --labels "$work/labels" --long first --dither off -o "$out/$part" "$@"
 done

@@ -21,3 +21,18 @@ unpack() {
 }
 
 fresh_work() { rm -rf "$work" && mkdir "$work"; }
+
+# cut_pieces FILE SIZE EXTENSION: pieces of SIZE bytes as $work/NNNNNN.EXTENSION, $work/header in front of each, their paths in $work/list.
+cut_pieces() {
+    split -b "$2" -d -a 6 "$1" "$work/"
+    for piece in "$work"/[0-9]*; do
+        cat "$work/header" "$piece" >"$piece.$3"
+        rm "$piece"
+    done
+    find "$work" -name "*.$3" >"$work/list"
+}
+
+# label_pieces TSV EXTENSION: in $work/labels piece and label of each line behind the header; a column "class" is wanted before the first.
+label_pieces() {
+    awk -F '\t' -v extension="$2" 'FNR == 1 { column = $2 == "class" ? 2 : 1; next } { printf "%06d.%s\t%s\n", FNR - 2, extension, $column }' "$1" >"$work/labels"
+}

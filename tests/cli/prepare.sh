@@ -110,8 +110,8 @@ expect 0 env BGPT="$BGPT" sh "$RECIPES/text.sh" slice/text made/text
 printf 'wake me "up"' >expected.txt
 same_file made/text/test/home_test-000001.txt expected.txt
 exists made/text/train/train-000002.txt
-if "$BGPT" prepare audio slice/speech -o nothing 2>&1 | grep -q libsndfile; then
-    refuse 1 "libsndfile1-dev" "$BGPT" prepare audio slice/speech -o nothing
+if "$BGPT" prepare audio slice/speech -o silent 2>&1 | grep -q libsndfile; then
+    refuse 1 "libsndfile1-dev" "$BGPT" prepare audio slice/speech -o silent
 else
     expect 0 env BGPT="$BGPT" sh "$RECIPES/speech.sh" slice/speech made/speech
     [ "$(tail -c 8000 made/speech/test/7_000000.wav | tr -d '\200' | wc -c)" = 0 ] || wrong "examples/prepare/speech.sh: other samples"
