@@ -33,7 +33,9 @@ static void notice(void *ctx, const char *sentence)
 }
 
 _Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)BG_CONSTANT && (int)BGPT_STABLE == (int)BG_STABLE &&
-                   (int)BGPT_ADAMW == (int)BG_ADAMW && (int)BGPT_MUON == (int)BG_MUON, "schedules and optimisers must have the same values");
+                   (int)BGPT_ADAMW == (int)BG_ADAMW && (int)BGPT_MUON == (int)BG_MUON &&
+                   (int)BGPT_EMBEDDING_NORMAL == (int)BG_EMBEDDING_NORMAL && (int)BGPT_EMBEDDING_BITS == (int)BG_EMBEDDING_BITS,
+               "schedules, optimisers and embeddings must have the same values");
 
 static bg_settings settings_of(const bgpt_train *t)
 {
@@ -44,6 +46,7 @@ static bg_settings settings_of(const bgpt_train *t)
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
         .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
         .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
+        .embedding_init = (uint32_t)t->embedding_init,
         .patience = t->patience,
     };
 }
@@ -71,6 +74,7 @@ bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
     t->optimizer = (bgpt_optimizer)s->optimizer;
     t->momentum = s->momentum;
     t->rest_lr = s->rest_lr;
+    t->embedding_init = (bgpt_embedding_init)s->embedding_init;
     t->dropout = s->dropout;
     return bg_api_return(err, BG_OK, &e);
 }

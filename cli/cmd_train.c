@@ -16,7 +16,7 @@ typedef struct train_arguments {
     const char *run, *pairs, *init, *licence, *recipe, *tensorboard;
     text_list validation, meta;
     bool classify, resume, force, augment;
-    int loss, schedule, optimizer;
+    int loss, schedule, optimizer, embedding_init;
     shape_arguments shape;
     uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit, patience;
     double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every, cooldown, momentum, rest_lr;
@@ -39,6 +39,8 @@ static const option train_options[] = {
     HEADING("Model"),
     SHAPE_ROWS(train_arguments),
     { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, NULL, "X", "share of activations left out in training (plain: 0)" },
+    { "embedding-init", 0, OPTION_CHOICE, AT(embedding_init), 0, 0, NULL, "normal|bits",
+      "how the rows of byte values and patch positions begin: each by itself, or built of the bits of its number, for files of numbers and addresses (plain: normal)" },
     { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model; --patches N beside it: with a context of another length, --grams N: with other tables of n-grams, or none" },
     { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
     { "meta", 0, OPTION_LIST, AT(meta), 0, 0, NULL, "KEY=VALUE", "a fact to store in the model; may be given several times" },
@@ -125,6 +127,7 @@ static void overrule(const train_arguments *a, bgpt_train *t)
     TYPED(schedule, schedule);
     TYPED(optimizer, optimizer);
     TYPED(rest_lr, rest_lr);
+    TYPED(embedding_init, embedding_init);
     TYPED(beta1, beta1);
     TYPED(beta2, beta2);
     TYPED(dropout, dropout);

@@ -53,6 +53,8 @@ static uint32_t tensor_count(const bg_config *c)
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
 }
 
+static const bg_numbered byte_values = { BG_VOCAB, 0, 256 };
+
 /* Append a tensor; its place in the buffer is given later. */
 static bg_tensor *add(bg_params *p, uint32_t dims, uint64_t rows, uint64_t columns, bg_init init)
 {
@@ -94,9 +96,11 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     bg_tensor *e = add_place(p, BG_PATCH_EMBED_W, PATCH "patch_embedding.weight", 2, H,
                              (uint64_t)c->patch_size * BG_VOCAB, BG_INIT_NORMAL);
     e->transposed = 1;
+    e->numbered = byte_values;
     add_place(p, BG_PATCH_EMBED_B, PATCH "patch_embedding.bias", 1, H, 0, BG_INIT_ZERO);
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
-    add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
+    bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
+    wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1 }; /* the file begins at position 1 */
     p->patch_blocks = p->count;
     add_blocks(p, PATCH "base.", c->patch_layers, H);
     add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
@@ -113,6 +117,8 @@ static void add_keys(bg_params *p, const bg_config *c)
             bg_tensor *t = add(p, 2, i ? c->patch_size : BG_VOCAB, 2 * (uint64_t)c->byte_hidden, BG_INIT_NORMAL);
             snprintf(t->name, sizeof t->name, BYTE "previous_keys.%u.%s", (unsigned)layer, names[i]);
             t->init_std = INIT_STD * sqrtf((float)c->byte_hidden / 2);
+            if (i == 0)
+                t->numbered = byte_values;
         }
 }
 
@@ -138,10 +144,10 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     if (c->grams)
         add_grams(p, c);
     if (bg_sees_column(c))
-        add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
+        add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL)->numbered = byte_values;
     if (bg_sees_patch(c))
         add_place(p, BG_PREVIOUS_PLACES, BYTE "previous_positions.weight", 2, c->patch_size, Hb, BG_INIT_NORMAL);
-    add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL);
+    add_place(p, BG_BYTE_WTE, BYTE "base.transformer.wte.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL)->numbered = byte_values;
     add_place(p, BG_BYTE_WPE, BYTE "base.transformer.wpe.weight", 2, (uint64_t)c->patch_size + 1, Hb, BG_INIT_NORMAL);
     p->byte_blocks = p->count;
     add_blocks(p, BYTE "base.transformer.", c->byte_layers, Hb);
@@ -204,7 +210,33 @@ const bg_tensor *bg_params_find(const bg_params *p, const char *name)
     return NULL;
 }
 
-void bg_params_init(const bg_params *p, float *flat, uint64_t seed)
+/* Share of a numbered row's variance that comes from the bits of its number. */
+#define BITS_SHARE 0.75
+
+/* Turn rows of noise into rows of noise and bits, of the same deviation.  Directions come one weight of one bit after the
+ * other, so that no room for them is needed; the columns of a symbol's patch position have directions of their own. */
+static void add_bits(const bg_tensor *t, float *w, bg_rng *r)
+{
+    const bg_numbered *n = &t->numbered;
+    const size_t columns = t->transposed ? t->shape[0] : t->shape[1], rows = t->count / columns;
+    int bits = 0;
+    while (n->numbers - 1 >> bits)
+        bits++;
+    const float noise = sqrtf(1 - BITS_SHARE), share = bits ? t->init_std * sqrtf(BITS_SHARE / (float)bits) : 0;
+    for (size_t from = n->first; bits && from + n->numbers <= rows; from += n->period) {
+        float *table = w + from * columns;
+        for (size_t k = 0; k < n->numbers * columns; k++)
+            table[k] *= noise;
+        for (int bit = 0; bit < bits; bit++)
+            for (size_t k = 0; k < columns; k++) {
+                const float d = (float)bg_rng_normal(r) * share;
+                for (size_t v = 0; v < n->numbers; v++)
+                    table[v * columns + k] += v >> bit & 1 ? d : -d;
+            }
+    }
+}
+
+void bg_params_init(const bg_params *p, float *flat, uint64_t seed, bg_embedding_init embeddings)
 {
     memset(flat, 0, p->floats * sizeof *flat);
     for (uint32_t i = 0; i < p->count; i++) {
@@ -219,5 +251,7 @@ void bg_params_init(const bg_params *p, float *flat, uint64_t seed)
             case BG_INIT_NORMAL:
             case BG_INIT_RESIDUAL: w[k] = (float)bg_rng_normal(&r) * t->init_std; break;
             }
+        if (embeddings == BG_EMBEDDING_BITS && t->numbered.numbers)
+            add_bits(t, w, &r);
     }
 }

@@ -14,6 +14,14 @@ enum { BG_TENSOR_NAME = 96 };
 
 typedef enum bg_init { BG_INIT_ZERO, BG_INIT_ONE, BG_INIT_NORMAL, BG_INIT_RESIDUAL } bg_init;
 
+/* How rows that stand for numbers begin: each by itself (GPT-2), or those of numbers that share bits alike. */
+typedef enum bg_embedding_init { BG_EMBEDDING_NORMAL = 0, BG_EMBEDDING_BITS } bg_embedding_init;
+
+/* Which rows of a table stand for numbers: in each `period` rows, row first + v for v < numbers; numbers 0: none. */
+typedef struct bg_numbered {
+    uint32_t period, first, numbers;
+} bg_numbered;
+
 typedef struct bg_tensor {
     char name[BG_TENSOR_NAME];
     uint32_t dims;          /* 1 or 2 */
@@ -21,6 +29,7 @@ typedef struct bg_tensor {
     int transposed;         /* held in memory as (shape[1], shape[0]): patch_embedding.weight only */
     bg_init init;
     float init_std;         /* for BG_INIT_NORMAL and BG_INIT_RESIDUAL */
+    bg_numbered numbered;   /* of the rows as they are held in memory */
     size_t offset, count;   /* floats, in the flat buffer; offsets are multiples of 16 */
 } bg_tensor;
 
@@ -57,7 +66,9 @@ bg_status bg_params_build(bg_params *p, const bg_config *c, const bg_sys *sys, b
 void bg_params_free(bg_params *p, const bg_sys *sys);
 /* NULL when there is none of that name. */
 const bg_tensor *bg_params_find(const bg_params *p, const char *name);
-/* Fill the flat buffer: same seed, same bits, whatever the threads. */
-void bg_params_init(const bg_params *p, float *flat, uint64_t seed);
+/* Fill the flat buffer: same seed, same bits, whatever the threads.  With BG_EMBEDDING_BITS the rows of byte values and of
+ * patch positions are three quarters (of the variance) a sum of one random direction a bit, added or taken away, so that
+ * what is learnt about a bit holds for all numbers at once; mean and deviation of every weight stay the same. */
+void bg_params_init(const bg_params *p, float *flat, uint64_t seed, bg_embedding_init embeddings);
 
 #endif

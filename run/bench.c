@@ -147,7 +147,7 @@ static bg_status first_weights(const bg_bench_state *b, bg_model *m, bg_error *e
     float *flat = bg_alloc_zero(b->machine.sys, p->floats, sizeof *flat);
     if (!flat)
         return bg_fail_memory(err, "the first weights", (uint64_t)p->floats * sizeof *flat);
-    bg_params_init(p, flat, b->settings.seed);
+    bg_params_init(p, flat, b->settings.seed, BG_EMBEDDING_NORMAL);
     be->ops->write(be, bg_model_weights(m), flat, p->floats * sizeof *flat);
     bg_model_changed(m);
     b->out->parameters = p->parameters;

@@ -5,6 +5,7 @@
 
 #include "data/batch.h"
 #include "data/grams.h"
+#include "model/params.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 static const char *const schedules[] = { "cosine", "constant", "stable" };
 static const char *const previous[] = { "none", "column", "keys", "column+keys", "patch" };
 static const char *const optimizers[] = { "adamw", "muon" };
+static const char *const embeddings[] = { "normal", "bits" };
 
 #define AT(field) offsetof(bg_settings, field)
 
@@ -51,6 +53,7 @@ const bg_row bg_settings_rows[] = {
     { "dropout", BG_ROW_DOUBLE, AT(dropout), 0, 0, 0, 0.99, NULL },
     { "patch_sampling", BG_ROW_U32, AT(patch_sampling), 0, 0, 0, UINT32_MAX, NULL },
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },
+    { "embedding_init", BG_ROW_U32, AT(embedding_init), BG_EMBEDDING_NORMAL, 0, BG_EMBEDDING_NORMAL, BG_EMBEDDING_BITS, embeddings },
     { "augment", BG_ROW_U32, AT(augment), 0, 0, 0, 1, NULL },
     { "seed", BG_ROW_U64, AT(seed), 0, 0, 0, 1.8446744073709552e19, NULL },
     { "eval_every", BG_ROW_DOUBLE, AT(eval_every), 0, 0, -1e15, 1e15, NULL },

@@ -145,7 +145,7 @@ static bg_status first_weights(bg_trainer *r, bg_error *err)
     float *fresh = bg_alloc_zero(r->sys, p->floats, sizeof *fresh);
     if (!fresh)
         return bg_fail_memory(err, "the first weights", (uint64_t)p->floats * sizeof *fresh);
-    bg_params_init(p, fresh, r->recipe.settings.seed);
+    bg_params_init(p, fresh, r->recipe.settings.seed, (bg_embedding_init)r->recipe.settings.embedding_init);
     be->ops->write(be, bg_model_weights(r->model), fresh, p->floats * sizeof *fresh);
     be->ops->zero(be, r->optimizer.m, p->floats * sizeof *fresh); /* a damaged checkpoint may have been half loaded */
     be->ops->zero(be, r->optimizer.v, p->floats * sizeof *fresh);

@@ -74,7 +74,7 @@ static void open_machine(machine *m, const bg_config *c, int level, unsigned thr
     ok(bg_model_open(&m->model, c, m->be, 1, &err), &err);
     ok(bg_model_reserve(m->model, 64, 8, chunk, &err), &err);
     const bg_params *p = bg_model_params(m->model);
-    bg_params_init(p, bg_model_weights(m->model), 7);
+    bg_params_init(p, bg_model_weights(m->model), 7, BG_EMBEDDING_NORMAL);
     /* move biases and norms off 0 and 1, so that an error in any of them shows */
     bg_rng r;
     bg_rng_open(&r, 7, BG_STREAM_USER, 0);

@@ -194,7 +194,7 @@ static void run(bench *b, uint32_t optimizer, unsigned threads)
     CHECK_OK(bg_model_open(&b->m, &shape, b->be, BG_WEIGHTS_TRAIN, &err), err);
     CHECK_OK(bg_optimizer_open(&b->o, b->m, &s, &err), err);
     const bg_params *p = bg_model_params(b->m);
-    bg_params_init(p, bg_model_weights(b->m), 3);
+    bg_params_init(p, bg_model_weights(b->m), 3, BG_EMBEDDING_NORMAL);
     for (uint64_t step = 1; step <= 3; step++) {
         ops_random(bg_model_grads(b->m), p->floats, 0.01, ops_seed(), step);
         bg_optimizer_update(&b->o, &s, 0.01, bg_optimizer_norm(&b->o, 1), 1, step);
