@@ -220,7 +220,7 @@ static void add_bits(const bg_tensor *t, float *w, bg_rng *r)
     const bg_numbered *n = &t->numbered;
     const size_t columns = t->transposed ? t->shape[0] : t->shape[1], rows = t->count / columns;
     int bits = 0;
-    while (n->numbers - 1 >> bits)
+    while ((n->numbers - 1) >> bits)
         bits++;
     const float noise = sqrtf(1 - BITS_SHARE), share = bits ? t->init_std * sqrtf(BITS_SHARE / (float)bits) : 0;
     for (size_t from = n->first; bits && from + n->numbers <= rows; from += n->period) {

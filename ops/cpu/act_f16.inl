@@ -11,9 +11,12 @@ typedef uint32_t vu __attribute__((vector_size(4 * VW)));
 AI vf vwiden(vh h) { return (vf)_mm512_cvtph_ps((__m256i)h); }
 AI vh vnarrow(vf v) { return (vh)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 #else
+/* In plain C these are calls: only tests run them, and unrolled into every kernel they take minutes to compile. */
+#define CALL static __attribute__((noinline, unused))
+
 /* The half's bits as those of a float whose exponent is 112 too small: one product sets
  * it right and normalises subnormals; infinity and NaN get their exponent back. */
-AI vf vwiden(vh h)
+CALL vf vwiden(vh h)
 {
     const vu u = __builtin_convertvector(h, vu);
     const vf v = (vf)((u & 0x7FFF) << 13) * 0x1p112f;
@@ -23,7 +26,7 @@ AI vf vwiden(vh h)
 
 /* Rounded to nearest even.  Below the smallest normal half, adding one half lets the
  * float's own rounding do it. */
-AI vh vnarrow(vf v)
+CALL vh vnarrow(vf v)
 {
     const vu sign = (vu)v & 0x80000000u;
     const vf a = (vf)((vu)v ^ sign);
@@ -35,6 +38,7 @@ AI vh vnarrow(vf v)
     h = (vu)vselect((vi)(a == a), (vf)h, (vf)(0x7E00 - (vu){ 0 }));
     return __builtin_convertvector(h | sign >> 16, vh);
 }
+#undef CALL
 #endif
 
 #include "ops/cpu/act_narrow.inl"
