@@ -200,6 +200,9 @@ static void match_starts(note *truth, size_t n, note *found, size_t m, bg_midi_b
     }
 }
 
+/* Without a note there is no array to point into. */
+static note *notes_at(const score *s, size_t i) { return s->count ? s->notes + i : NULL; }
+
 static bg_midi_bar compare_bar(note *truth, size_t n, note *found, size_t m, uint64_t number)
 {
     bg_midi_bar b = { .number = number, .notes = n };
@@ -240,7 +243,7 @@ static void compare(score *truth, score *found, uint64_t quarter, bg_midi_compar
         const uint64_t b = k < found->count ? bar_at(&there, found->notes[k].time) : UINT64_MAX;
         const uint64_t number = a < b ? a : b;
         const size_t n = notes_of(truth, i, &here, number), m = notes_of(found, k, &there, number);
-        const bg_midi_bar one = compare_bar(truth->notes + i, n, found->notes + k, m, number);
+        const bg_midi_bar one = compare_bar(notes_at(truth, i), n, notes_at(found, k), m, number);
         add(out, &one);
         if (bar && !(one.right == one.notes && one.extra == 0))
             bar(ctx, &one);

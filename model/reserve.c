@@ -93,7 +93,10 @@ static void place_prefix(bg_placer *p, bg_model *m, size_t R)
     for (uint32_t layer = 0; layer < m->config.byte_layers; layer++) {
         bg_prefix *before = &m->prefix[layer];
         before->length = m->config.patch_size;
-        before->kv = m->keys ? bg_place_act(p, m->be, R, 2 * C) : (char *)m->front.acts[layer].qkv + C * size;
+        if (m->keys)
+            before->kv = bg_place_act(p, m->be, R, 2 * C);
+        else
+            before->kv = p->base ? (char *)m->front.acts[layer].qkv + C * size : NULL; /* behind the queries */
         before->kv_row = bg_stride(size, (m->keys ? 2 : 3) * C);
         before->dkv = m->training ? bg_place_act(p, m->be, R, 2 * C) : NULL;
         before->dkv_row = bg_stride(size, 2 * C);

@@ -26,7 +26,7 @@ bg_status bg_classify(bg_model *m, const uint8_t *data, size_t size, const char 
     bg_patch_start(symbols, extension ? extension : "", P);
     for (uint32_t row = 1; row < rows; row++) {
         size_t at = (size_t)(row - 1) * P, left = at < size ? size - at : 0; /* nothing left: the end patch */
-        bg_patch_fill(symbols + (size_t)row * P, data + (left ? at : 0), left < P ? left : P, P);
+        bg_patch_fill(symbols + (size_t)row * P, left ? data + at : NULL, left < P ? left : P, P);
     }
     bg_batch_add(&batch, symbols, rows, 1, 0);
     bg_model_classify(m, &batch, logits);
