@@ -71,13 +71,13 @@ static void report_text(const work *w, const char *path, uint32_t shown)
     float largest = w->logits[w->order[0]];
     double sum = sum_of_exponentials(w, largest);
     char number[LABEL_NUMBER];
-    out("%s: %s", path, label_text(w->model, w->order[0], number));
+    out("%s: %s", plain(path), plain(label_text(w->model, w->order[0], number)));
     for (uint32_t i = 0; i < shown; i++) {
         double p = exp((double)w->logits[w->order[i]] - largest) / sum;
         if (i == 0)
             out(" %.4f", p);
         else
-            out("%s%s %.4f", i == 1 ? "  (" : ", ", label_text(w->model, w->order[i], number), p);
+            out("%s%s %.4f", i == 1 ? "  (" : ", ", plain(label_text(w->model, w->order[i], number)), p);
     }
     out(shown > 1 ? ")\n" : "\n");
 }
@@ -116,6 +116,8 @@ static void free_file(const work *w, const char *path, uint8_t *data)
 
 static int classify_file(work *w, const char *path)
 {
+    if (w->prepared != NULL && is_dash(path))
+        notice("standard input is taken as it is; files are prepared first, as the model's training files were: %s", w->prepared);
     bgpt_error error = { 0 };
     uint8_t *data = NULL;
     const char *extension;

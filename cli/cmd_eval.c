@@ -66,16 +66,16 @@ static void print_head(const table *t)
 static void print_score(const bgpt_score *s, const char *name)
 {
     out("%10llu  %10llu  %11.6f  %13.6f  %9.6f  %s\n", (unsigned long long)s->bytes, (unsigned long long)s->symbols,
-        s->nats_per_symbol, s->reference_bpb, s->bits_per_byte, name);
+        s->nats_per_symbol, s->reference_bpb, s->bits_per_byte, plain(name));
 }
 
 static void print_prediction(const table *t, const bgpt_score *s)
 {
     bool right = s->label == s->predicted;
     char number[LABEL_NUMBER];
-    out("%10llu  %-5s  %s", (unsigned long long)s->bytes, right ? "yes" : "no", s->file);
+    out("%10llu  %-5s  %s", (unsigned long long)s->bytes, right ? "yes" : "no", plain(s->file));
     if (!right && s->predicted >= 0)
-        out(": taken for %s", label_text(t->model, (uint32_t)s->predicted, number));
+        out(": taken for %s", plain(label_text(t->model, (uint32_t)s->predicted, number)));
     out("\n");
 }
 

@@ -106,10 +106,10 @@ static void print_facts(const bgpt_model *m)
     out("%-20s  %llu\n", "parameters", (unsigned long long)bgpt_parameters(m));
     for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++) {
         if (strcmp(key, "labels") != 0)
-            out("%-20s  %s\n", key, value);
+            out("%-20s  %s\n", plain(key), plain(value));
     }
     for (uint32_t i = 0; i < c.classes && (label = bgpt_label(m, i)) != NULL; i++)
-        out("%-20s  %s\n", i == 0 ? "labels" : "", label);
+        out("%-20s  %s\n", i == 0 ? "labels" : "", plain(label));
 }
 
 static void print_tensor(const bgpt_tensor_info *t, bool checked)

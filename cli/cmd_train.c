@@ -91,6 +91,8 @@ static int check_arguments(const train_arguments *a)
         return fail(BGPT_ERR_NOT_FOUND, "%s: there is no run to continue", a->run);
     if (a->resume && a->force)
         return usage_error("--resume continues a run, -f replaces it: only one can be meant");
+    if (a->augment && a->pairs != NULL)
+        return usage_error("--augment changes a file by itself, and would part it from its partner: it cannot be given with --pairs");
     if (a->classify && a->pairs != NULL)
         return usage_error("--classify and --pairs cannot be given together");
     if (a->loss == 1 && a->pairs == NULL && !a->resume && strncmp(a->common.operands[0], "cpu:", 4) != 0)

@@ -64,16 +64,30 @@ static void check_write(bool ok)
         streams.write_error = errno != 0 ? errno : EIO;
 }
 
-/* One line whatever file names are in it: control characters, which could
- * also steer a terminal, become '?'. */
-static void say(bool is_error, const char *format, va_list ap)
+static void disarm(char *text)
 {
-    char text[sizeof streams.failure];
-    vsnprintf(text, sizeof text, format, ap);
     for (char *c = text; *c != '\0'; c++) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f)
             *c = '?';
     }
+}
+
+const char *plain(const char *text)
+{
+    static char rooms[4][4200];
+    static unsigned next;
+    char *room = rooms[next++ % 4];
+    snprintf(room, sizeof rooms[0], "%s", text);
+    disarm(room);
+    return room;
+}
+
+/* One line whatever file names are in it. */
+static void say(bool is_error, const char *format, va_list ap)
+{
+    char text[sizeof streams.failure];
+    vsnprintf(text, sizeof text, format, ap);
+    disarm(text);
     check_write(fflush(stdout) == 0); /* where both streams meet, they keep their order */
     progress_clear();
     if (is_error) {

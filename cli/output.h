@@ -33,6 +33,9 @@ void notice_hook(void *ctx, const char *sentence);
 
 /* Text and bytes to standard output; what went wrong is told by out_finish. */
 void out(const char *format, ...) PRINTF_LIKE(1, 2);
+/* A name from outside for a line of output: control characters, which could steer a terminal, become '?'.  Valid until
+ * the fourth call after this one; cut behind 4 KiB. */
+const char *plain(const char *text);
 /* May `out` be given colours? */
 bool out_colour(void);
 /* Written at once, for streaming; false once writing has failed. */

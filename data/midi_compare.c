@@ -276,3 +276,36 @@ bg_status bg_midi_compare(const bg_sys *sys, const uint8_t *truth, size_t truth_
     bg_free(sys, both);
     return s;
 }
+
+/* --- transposed ---------------------------------------------------------------------------------- */
+
+/* Keys become notes of the one octave, moved. */
+static bg_status read_classes(score *s, const bg_sys *sys, const uint8_t *data, size_t size, int semitones, uint32_t *division, bg_error *err)
+{
+    BG_TRY(read_score(s, sys, data, size, division, err));
+    for (size_t i = 0; i < s->count; i++)
+        s->notes[i].key = (uint8_t)(((s->notes[i].key + semitones) % 12 + 12) % 12);
+    scale(s, 1);
+    return BG_OK;
+}
+
+bg_status bg_midi_transposed(const bg_sys *sys, const uint8_t *original, size_t original_size, const uint8_t *moved, size_t moved_size, int semitones, bg_error *err)
+{
+    score *s = bg_alloc_zero(sys, 2, sizeof *s);
+    uint32_t division[2] = { 0, 0 };
+    if (!s)
+        return bg_fail_memory(err, "two scores", 2 * sizeof *s);
+    s[0].sys = s[1].sys = sys;
+    bg_status status = read_classes(&s[0], sys, original, original_size, semitones, &division[0], err);
+    if (status == BG_OK)
+        status = read_classes(&s[1], sys, moved, moved_size, 0, &division[1], err);
+    int same = status == BG_OK && s[0].count == s[1].count && division[0] == division[1];
+    for (size_t i = 0; same && i < s[0].count; i++)
+        same = compare_notes(&s[0].notes[i], &s[1].notes[i]) == 0;
+    if (status == BG_OK && !same)
+        status = bg_fail(err, BG_ERR_FORMAT, "its notes are not the tune's, %+d semitones away", semitones);
+    free_score(&s[0]);
+    free_score(&s[1]);
+    bg_free(sys, s);
+    return status;
+}

@@ -24,4 +24,8 @@ typedef struct bg_midi_comparison {
 bg_status bg_midi_compare(const bg_sys *sys, const uint8_t *truth, size_t truth_size, const uint8_t *found, size_t found_size, bg_midi_comparison *out,
                           void (*bar)(void *ctx, const bg_midi_bar *b), void *ctx, bg_error *err);
 
+/* Are the notes of `moved` those of `original`, so many semitones away?  Octaves do not count: what accompanies stays where it
+ * sounds well.  BG_ERR_FORMAT: no, or one of them cannot be read. */
+bg_status bg_midi_transposed(const bg_sys *sys, const uint8_t *original, size_t original_size, const uint8_t *moved, size_t moved_size, int semitones, bg_error *err);
+
 #endif

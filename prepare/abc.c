@@ -39,7 +39,7 @@ int abc_next(const char **at, const char *end, const char **begin, const char **
 
 /* --- fields ---------------------------------------------------------------------------------- */
 
-/* Into `to`: blanks made one, words that hold a quotation mark left out with what is quoted. */
+/* Into `to`: blanks made one, words that hold a quotation mark left out with what is quoted.  LONGEST_FIELD: it has no room. */
 static size_t tidy(const char *p, size_t n, char to[LONGEST_FIELD])
 {
     const char *end = p + n;
@@ -53,8 +53,12 @@ static size_t tidy(const char *p, size_t n, char to[LONGEST_FIELD])
             if (*p == '"')
                 open = !open, quoted = 1;
         const size_t size = (size_t)(p - word);
-        if (quoted || size == 0 || length + size + 1 >= LONGEST_FIELD)
+        if (quoted || size == 0)
             continue;
+        if (length + size + 1 >= LONGEST_FIELD) {
+            to[0] = 0;
+            return LONGEST_FIELD;
+        }
         if (length)
             to[length++] = ' ';
         memcpy(to + length, word, size);
@@ -78,6 +82,8 @@ static int fraction(const char *text, unsigned *n, unsigned *d)
 /* L: n/d, of the source: from here on lengths are that many units. */
 static void set_unit(abc_writer *w, unsigned n, unsigned d)
 {
+    w->source_n = n;
+    w->source_d = d;
     w->length_n = w->unit ? n * w->unit : 1;
     w->length_d = w->unit ? d : 1;
 }
@@ -93,6 +99,49 @@ static void put_field(abc_writer *w, char letter, const char *value, size_t n, i
         abc_end_line(w);
 }
 
+static bg_status too_long(const abc_writer *w, char letter, bg_error *err)
+{
+    return bg_fail(err, BG_ERR_FORMAT, "line %zu: the field %c: is longer than %d characters", w->line, letter, LONGEST_FIELD - 1);
+}
+
+/* "Q:120" and "Q:C2=120" count lengths of L, which may be another now: to "1/4=120".  Others stay.  0: no tempo. */
+static int plain_tempo(const abc_writer *w, char text[LONGEST_FIELD])
+{
+    unsigned n = 1, d = 1, beat;
+    const char *figure = text;
+    const int units = *text == 'C' && (text[1] == '=' || (text[1] >= '0' && text[1] <= '9'));
+    if (units) {
+        const size_t length = strcspn(text, "=");
+        char factor[LONGEST_FIELD];
+        snprintf(factor, sizeof factor, "%.*s", (int)length - 1, text + 1);
+        if (text[length] != '=' || (factor[0] && !fraction(factor, &n, &d)))
+            return 0;
+        figure = text + length + 1;
+    }
+    const size_t figures = strspn(figure, "0123456789");
+    if (figure[figures] != 0 || (figures == 0 && !units))
+        return 1;
+    if (figures == 0 || figures > 5 || sscanf(figure, "%u", &beat) != 1 || beat == 0)
+        return 0;
+    snprintf(text, LONGEST_FIELD, "%u/%u=%u", n * w->source_n, d * w->source_d, beat);
+    return 1;
+}
+
+/* Another L: in the middle of a tune is its voice's alone, and the writer knows but one. */
+static bg_status note_voice(abc_writer *w, char letter, const char *text, bg_error *err)
+{
+    char voice[sizeof w->voice];
+    snprintf(voice, sizeof voice, "%.*s", (int)strcspn(text, " "), text);
+    if (letter == 'V') {
+        w->voices |= w->voice[0] && strcmp(voice, w->voice) != 0;
+        memcpy(w->voice, voice, sizeof voice);
+    }
+    w->unit_changes |= letter == 'L';
+    if (w->unit && w->voices && w->unit_changes)
+        return bg_fail(err, BG_ERR_FORMAT, "line %zu: L: changes in a tune of several voices", w->line);
+    return BG_OK;
+}
+
 bg_status abc_field(abc_writer *w, char letter, const char *value, size_t n, int in_line, bg_error *err)
 {
     char text[LONGEST_FIELD];
@@ -101,12 +150,21 @@ bg_status abc_field(abc_writer *w, char letter, const char *value, size_t n, int
         return bg_fail(err, BG_ERR_FORMAT, "line %zu: a macro (m:), which is not expanded here", w->line);
     if (!strchr("KLMPQV", letter))
         return BG_OK;
-    const size_t length = tidy(value, n, text);
+    size_t length = n >= LONGEST_FIELD ? LONGEST_FIELD : tidy(value, n, text);
+    if (length >= LONGEST_FIELD)
+        return too_long(w, letter, err);
     if (text[0] == '|' || text[0] == ':' || memchr(text, ']', length))
         return bg_fail(err, BG_ERR_FORMAT, "line %zu: the field %c: holds music", w->line, letter);
     for (size_t i = 0; i < length; i++)
         if ((unsigned char)text[i] >= 127 || text[i] < ' ')
             return bg_fail(err, BG_ERR_FORMAT, "line %zu: the field %c: holds a character that is not ASCII", w->line, letter);
+    if (letter == 'Q') {
+        if (!plain_tempo(w, text))
+            return bg_fail(err, BG_ERR_FORMAT, "line %zu: Q:%s is no tempo", w->line, text);
+        length = strlen(text);
+    }
+    if (letter == 'L' || letter == 'V')
+        BG_TRY(note_voice(w, letter, text, err));
     if (letter == 'L') {
         if (!fraction(text, &top, &bottom))
             return bg_fail(err, BG_ERR_FORMAT, "line %zu: L:%s is no length", w->line, text);
@@ -126,37 +184,52 @@ typedef struct header {
     int has_key;
 } header;
 
-/* Tidied; without the comment behind it. */
+/* Tidied; without the comment behind it.  LONGEST_FIELD: it has no room. */
 static size_t value_of(const char *p, const char *end, char to[LONGEST_FIELD])
 {
     const char *comment = memchr(p, '%', (size_t)(end - p));
     return tidy(p, (size_t)((comment ? comment : end) - p), to);
 }
 
-/* "M:6/8", "M:C|": below 3/4 the unit is a sixteenth where L: does not say it. */
+/* "6/8", "2+3/8", "(2+3+2)/8"; "C" and "C|" are none. */
+static int meter_value(const char *text, unsigned long *top, unsigned long *bottom)
+{
+    const int bracket = *text == '(';
+    char *at = (char *)(uintptr_t)(text + bracket);
+    *top = 0;
+    do {
+        if (*at < '0' || *at > '9')
+            return 0;
+        *top += strtoul(at, &at, 10);
+    } while (*at++ == '+');
+    at--;
+    if (bracket && *at++ != ')')
+        return 0;
+    if (*at++ != '/' || *at < '0' || *at > '9')
+        return 0;
+    *bottom = strtoul(at, &at, 10);
+    return *at == 0 && *top < 10000 && *bottom < 10000;
+}
+
+/* Of meters below 3/4 the unit is a sixteenth where L: does not say it. */
 static void default_unit(const char *meter, unsigned *n, unsigned *d)
 {
-    unsigned top, bottom;
+    unsigned long top, bottom;
     *n = 1;
-    *d = fraction(meter, &top, &bottom) && 4 * top < 3 * bottom ? 16 : 8;
+    *d = meter_value(meter, &top, &bottom) && 4 * top < 3 * bottom ? 16 : 8;
 }
 
 static bg_status put_header(abc_writer *w, const header *h, bg_error *err)
 {
-    char text[3 * LONGEST_FIELD];
-    unsigned n, d, beat;
+    char text[64];
+    unsigned n, d;
     default_unit(h->m, &n, &d);
     if (h->l[0] && !fraction(h->l, &n, &d))
         return bg_fail(err, BG_ERR_FORMAT, "line %zu: L:%s is no length", w->line, h->l);
     set_unit(w, n, d);
     snprintf(text, sizeof text, "X:1\nL:%u/%u\n", w->unit ? 1 : n, w->unit ? w->unit : d);
     prepare_add(&w->t->text, text, strlen(text));
-    /* "Q:120" counts units of L a minute, which may be others now */
-    if (h->q[0] && strspn(h->q, "0123456789") == strlen(h->q) && sscanf(h->q, "%u", &beat) == 1)
-        snprintf(text, sizeof text, "%u/%u=%u", n, d, beat);
-    else
-        snprintf(text, sizeof text, "%s", h->q);
-    BG_TRY(abc_field(w, 'Q', text, strlen(text), 0, err));
+    BG_TRY(abc_field(w, 'Q', h->q, strlen(h->q), 0, err));
     BG_TRY(abc_field(w, 'M', h->m, strlen(h->m), 0, err));
     BG_TRY(abc_field(w, 'P', h->p, strlen(h->p), 0, err));
     return BG_OK;
@@ -174,10 +247,11 @@ static char *header_place(header *h, char letter)
     }
 }
 
-/* A field line: a letter, a colon, and no bar line ("G:|" is music). */
+/* A field line: a letter and a colon; a note and a bar line ("G:|") are music. */
 static int is_field(const char *p, const char *end)
 {
-    return end - p > 1 && p[1] == ':' && ((p[0] >= 'A' && p[0] <= 'Z') || (p[0] >= 'a' && p[0] <= 'z')) && !(end - p > 2 && (p[2] == '|' || p[2] == ':'));
+    const int letter = end - p > 1 && p[1] == ':' && ((p[0] >= 'A' && p[0] <= 'Z') || (p[0] >= 'a' && p[0] <= 'z'));
+    return letter && !(end - p > 2 && (p[2] == '|' || p[2] == ':') && strchr("ABCDEFGabcdefgzxZX", p[0]));
 }
 
 /* Through K:; the V: lines in front of it follow L:, Q:, M: and P:.  Moves *at behind K:'s line. */
@@ -192,8 +266,8 @@ static bg_status read_header(abc_writer *w, const char **at, const char *end, bg
         if (*p == 'm')
             return abc_field(w, 'm', "", 0, 0, err);
         char *place = header_place(&h, *p);
-        if (place)
-            value_of(p + 2, stop, place);
+        if (place && value_of(p + 2, stop, place) >= LONGEST_FIELD)
+            return too_long(w, *p, err);
         h.has_key = *p == 'K';
     }
     *at = p < end ? p : end;

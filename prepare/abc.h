@@ -33,7 +33,10 @@ typedef struct abc_writer {
     abc_tune *t;
     size_t line;                   /* of the source, for messages */
     unsigned length_n, length_d;   /* a note's length as written times this is its length in the result */
+    unsigned source_n, source_d;   /* L: of the source as it is now */
     unsigned unit;
+    char voice[32];                /* of the last V: */
+    int voices, unit_changes;      /* several have been seen; L: stood in the middle */
     int space, newline;            /* owed before the next token */
     int empty;                     /* nothing stands on this line of the result yet */
     int after_bar, after_tuplet, bars;

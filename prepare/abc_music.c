@@ -42,10 +42,10 @@ static int is_note(char c) { return (c >= 'A' && c <= 'G') || (c >= 'a' && c <= 
 
 /* --- notes ----------------------------------------------------------------------------------- */
 
-static unsigned common_divisor(unsigned a, unsigned b)
+static uint64_t common_divisor(uint64_t a, uint64_t b)
 {
     while (b) {
-        const unsigned rest = a % b;
+        const uint64_t rest = a % b;
         a = b;
         b = rest;
     }
@@ -74,13 +74,11 @@ static bg_status read_length(const abc_writer *w, int scaled, const char **p, co
         *d = *d < 10000 && by < 10000 ? *d * by : 0;
     }
     const int known = *n > 0 && *n <= LONGEST && *d > 0 && *d <= LONGEST;
-    const unsigned common = common_divisor(*n * by_n, *d * by_d);
-    if (known) {
-        *n = *n * by_n / common;
-        *d = *d * by_d / common;
-    }
-    if (!known || *n > LONGEST || *d > LONGEST)
+    const uint64_t top = (uint64_t)*n * by_n, bottom = (uint64_t)*d * by_d, common = common_divisor(top, bottom);
+    if (!known || top / common > LONGEST || bottom / common > LONGEST)
         return bg_fail(err, BG_ERR_FORMAT, "line %zu: a length that is none", w->line);
+    *n = (unsigned)(top / common);
+    *d = (unsigned)(bottom / common);
     return BG_OK;
 }
 
@@ -134,31 +132,57 @@ static bg_status put_note(abc_writer *w, const char **p, const char *end, bg_err
     return BG_OK;
 }
 
-/* "[CEG]2": the notes' lengths are scaled, the chord's own stays. */
-static bg_status put_chord(abc_writer *w, const char **p, const char *end, bg_error *err)
+/* The length behind a chord, from its '[': 1 when there is none. */
+static bg_status chord_length(const abc_writer *w, const char *p, const char *end, unsigned *n, unsigned *d, bg_error *err)
 {
-    char text[256] = "[";
-    size_t at = 1, length;
+    const char *stop = memchr(p, ']', (size_t)(end - p));
+    if (!stop)
+        return unfinished(w, '[', err);
+    stop++;
+    return read_length(w, 0, &stop, end, n, d, err);
+}
+
+/* The notes of a chord and its ']', to text; *at moves on. */
+static bg_status read_chord(abc_writer *w, const char **p, const char *end, char text[256], size_t *at, bg_error *err)
+{
     int first = 1;
-    for (++*p; *p < end && **p != ']'; at += length) {
+    size_t length;
+    for (++*p; *p < end && **p != ']'; *at += length) {
         length = 0;
-        if (at + 64 > sizeof text)
+        if (*at + 64 > 256)
             return bg_fail(err, BG_ERR_FORMAT, "line %zu: a chord of very many notes", w->line);
         if (strchr("-() .~", **p)) {
             if (**p != ' ')
-                text[at] = **p, length = 1;
+                text[*at] = **p, length = 1;
             ++*p;
             continue;
         }
-        BG_TRY(read_note(w, p, end, first, text + at, sizeof text - at, &length, err));
+        BG_TRY(read_note(w, p, end, first, text + *at, 256 - *at, &length, err));
         first = 0;
     }
     if (*p >= end || first)
         return unfinished(w, '[', err);
-    text[at++] = *(*p)++;
+    text[(*at)++] = *(*p)++;
+    return BG_OK;
+}
+
+/* "[CEG]2" is "[C2E2G2]": abc2midi does not multiply a length behind the bracket with those inside, so it goes in. */
+static bg_status put_chord(abc_writer *w, const char **p, const char *end, bg_error *err)
+{
+    char text[256] = "[";
+    size_t at = 1;
     unsigned n, d;
-    BG_TRY(read_length(w, 0, p, end, &n, &d, err));
-    at += print_length(text + at, sizeof text - at, n, d);
+    const unsigned length_n = w->length_n, length_d = w->length_d;
+    BG_TRY(chord_length(w, *p, end, &n, &d, err));
+    w->length_n *= n; /* both far below 2^16 */
+    w->length_d *= d;
+    const bg_status s = read_chord(w, p, end, text, &at, err);
+    w->length_n = length_n;
+    w->length_d = length_d;
+    BG_TRY(s);
+    BG_TRY(read_length(w, 0, p, end, &n, &d, err)); /* behind it */
+    if (w->grace)
+        at += print_length(text + at, sizeof text - at, n, d);
     abc_emit(w, text, at);
     return BG_OK;
 }
@@ -212,6 +236,8 @@ static void put_bar(abc_writer *w, const char **p, const char *end)
         ++*p;
     if (again && *begin == '|' && one_stroke(w->t, begin, *p))
         begin++;
+    if (again && !w->t->text.failed && *p - begin > 1 && begin[0] == ':' && begin[1] == '|' && bar_length(w->t) == 1 && w->t->text.text[w->t->text.length - 1] == '|')
+        w->t->text.length--; /* "| :|" is ":|", and "|:|" would begin a repeat */
     w->bars += !again;
     w->space = w->newline = 0;
     abc_emit(w, begin, (size_t)(*p - begin));

@@ -80,9 +80,13 @@ static void add_line(prepare_sink *k, const char *name, const char *label, size_
 
 /* Under its own name at once: what a killed run left torn belongs to a source that the journal does not name, and is written
  * again, the same.  To disk it goes with its round: one flush a file would take minutes for ten thousand small ones. */
-static bg_status write_output(const bg_sys *sys, const char *path, const void *data, size_t size, bg_error *err)
+static bg_status write_output(const run_state *r, const char *path, const void *data, size_t size, bg_error *err)
 {
-    const int fd = sys->open(sys->ctx, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const bg_sys *sys = r->sys;
+    const int first = !r->journal.resumed && !r->job->overwrite; /* nothing can be there that is ours */
+    const int fd = sys->open(sys->ctx, path, O_WRONLY | O_CREAT | (first ? O_EXCL : O_TRUNC) | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s is there already and was not made by this preparation", path);
     if (fd < 0)
         return bg_fail_errno(err, 0, "cannot create %s", path);
     bg_status s = bg_write_full(sys, path, fd, data, size, err);
@@ -98,7 +102,7 @@ static bg_status put_named(prepare_sink *k, const prepare_output *o, const char 
     char *path = name ? bg_asprintf(sys, "%s/%s", k->r->job->out, name) : NULL;
     bg_status s = path ? hash(sum, data, size, err) : bg_fail_memory(err, k->source->path, strlen(k->source->path));
     if (s == BG_OK)
-        s = write_output(sys, path, data, size, err);
+        s = write_output(k->r, path, data, size, err);
     if (s == BG_OK) {
         add_line(k, name, label, size, sum, "");
         k->written++;
@@ -161,6 +165,13 @@ void prepare_leave_out(prepare_sink *k, const char *why)
     k->left_out++;
 }
 
+bg_status prepare_read(const bg_sys *sys, const char *path, uint64_t limit, uint8_t **data, size_t *size, bg_error *err)
+{
+    bg_error why;
+    const bg_status s = bg_read_file(sys, path, limit, data, size, &why);
+    return s == BG_OK ? s : bg_fail(err, s == BG_ERR_MEMORY ? s : BG_ERR_FORMAT, "%s", why.text);
+}
+
 uint64_t prepare_part(const prepare_sink *k) { return k->part; }
 
 /* --- a round --------------------------------------------------------------------------------- */
@@ -182,7 +193,8 @@ static void make_one(void *arg, size_t task, unsigned thread)
     prepare_sink *k = &r->sinks[task];
     *k = (prepare_sink){ .r = r, .source = &r->sources.items[item->source], .part = item->part, .lines = { .sys = r->sys } };
     char *done = done_name(r, item);
-    const bg_status s = r->tool->make(r->tool->settings, k->source, k, &err);
+    const bg_status s = k->source->unlabelled ? bg_fail(&err, BG_ERR_FORMAT, "%s: %s has no label for it", k->source->path, r->job->label_file)
+                                              : r->tool->make(r->tool->settings, k->source, k, &err);
     if (s == BG_ERR_FORMAT || s == BG_ERR_NOT_FOUND) {
         memcpy(k->why, err.text, sizeof k->why);
         prepare_leave_out(k, err.text);
@@ -212,9 +224,17 @@ static bg_status flush_outputs(const run_state *r, bg_error *err)
     return bg_fail_errno(err, 0, "cannot write to %s", r->job->out);
 }
 
+/* A program that was called may have been what the interruption met. */
+static bg_status fail_round(const run_state *r, bg_error *err)
+{
+    if (r->error.code == BG_ERR_INTERRUPTED)
+        return bg_fail(err, BG_ERR_INTERRUPTED, "%s: stopped; the same command goes on", r->job->out);
+    return bg_fail(err, r->error.code, "%s", r->error.text);
+}
+
 static bg_status end_round(run_state *r, bg_error *err)
 {
-    bg_status s = atomic_load(&r->failed) ? bg_fail(err, r->error.code, "%s", r->error.text) : flush_outputs(r, err);
+    bg_status s = atomic_load(&r->failed) ? fail_round(r, err) : flush_outputs(r, err);
     for (size_t i = 0; i < r->round_count; i++) {
         prepare_sink *k = &r->sinks[i];
         if (s == BG_OK)
@@ -286,6 +306,40 @@ static bg_status make_folders(const run_state *r, bg_error *err)
     return s;
 }
 
+/* Is the file in the folder itself? */
+static int lies_in(const bg_sys *sys, const char *path, const bg_file_stat *folder)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? bg_asprintf(sys, "%.*s", (int)(slash - path) + 1, path) : bg_strdup(sys, ".");
+    bg_file_stat st = { 0 };
+    const int known = parent && sys->stat(sys->ctx, parent, &st) == 0;
+    bg_free(sys, parent);
+    return known && st.device == folder->device && st.inode == folder->inode;
+}
+
+/* An output could fall upon a source of its folder. */
+static bg_status keep_apart(const run_state *r, const char *folder, bg_error *err)
+{
+    bg_file_stat st;
+    char *path = *folder ? bg_asprintf(r->sys, "%s/%s", r->job->out, folder) : bg_strdup(r->sys, r->job->out);
+    bg_status s = path ? BG_OK : bg_fail_memory(err, r->job->out, strlen(r->job->out));
+    if (s == BG_OK && r->sys->stat(r->sys->ctx, path, &st) != 0)
+        s = bg_fail_errno(err, 0, "cannot look at %s", path);
+    for (size_t i = 0; i < r->sources.count && s == BG_OK; i++)
+        if (lies_in(r->sys, r->sources.items[i].path, &st))
+            s = bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the folder that the outputs go to: choose another", r->sources.items[i].path);
+    bg_free(r->sys, path);
+    return s;
+}
+
+static bg_status keep_all_apart(const run_state *r, bg_error *err)
+{
+    bg_status s = keep_apart(r, "", err);
+    for (const char *const *f = r->tool->folders; s == BG_OK && f && *f; f++)
+        s = keep_apart(r, *f, err);
+    return s;
+}
+
 bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned threads, const bg_sys *sys, prepare_totals *totals, bg_error *err)
 {
     run_state r = { .job = j, .tool = t, .sys = sys, .totals = totals };
@@ -294,7 +348,9 @@ bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned thre
     BG_TRY(make_folders(&r, err));
     BG_TRY(prepare_sources_open(&r.sources, j, sys, err));
     totals->sources = r.sources.count;
-    bg_status s = prepare_journal_open(&r.journal, j->out, t->described, j->overwrite, sys, err);
+    bg_status s = keep_all_apart(&r, err);
+    if (s == BG_OK)
+        s = prepare_journal_open(&r.journal, j->out, t->described, j->overwrite, sys, err);
     const int opened = s == BG_OK;
     if (s == BG_OK && !(r.sinks = bg_alloc_zero(sys, ROUND, sizeof *r.sinks)))
         s = bg_fail_memory(err, "the outputs of a round", ROUND * sizeof *r.sinks);

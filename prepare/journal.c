@@ -97,6 +97,42 @@ static bg_status take_lines(prepare_journal *j, char *text, char *end, bg_error 
     return BG_OK;
 }
 
+/* Only what lies inside the folder. */
+static int is_inside(const char *name)
+{
+    const size_t n = strlen(name);
+    return n && name[0] != '/' && strcmp(name, "-") != 0 && strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 && !strstr(name, "/../") &&
+           !(n > 2 && strcmp(name + n - 3, "/..") == 0);
+}
+
+/* The outputs that lines of a manifest name. */
+static void remove_outputs(prepare_journal *j, char *text, const char *end)
+{
+    const size_t folder = strlen(j->part) - strlen("manifest.part");
+    for (char *line = text, *stop; line < end && (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+        *stop = 0;
+        char *tab = strchr(line, '\t');
+        if (!tab || line[0] == '#' || line[0] == '=')
+            continue;
+        *tab = 0;
+        unescape(line);
+        char *path = is_inside(line) ? bg_asprintf(j->sys, "%.*s%s", (int)folder, j->part, line) : NULL;
+        if (path)
+            j->sys->unlink(j->sys->ctx, path);
+        bg_free(j->sys, path);
+    }
+}
+
+static bg_status remove_finished(prepare_journal *j, bg_error *err)
+{
+    uint8_t *data;
+    size_t size;
+    BG_TRY(bg_read_file(j->sys, j->manifest, JOURNAL_LIMIT, &data, &size, err));
+    remove_outputs(j, (char *)data, (char *)data + size);
+    bg_free(j->sys, data);
+    return j->sys->unlink(j->sys->ctx, j->manifest) == 0 ? BG_OK : bg_fail_errno(err, 0, "cannot remove %s", j->manifest);
+}
+
 static bg_status go_on(prepare_journal *j, const char *settings, int overwrite, bg_error *err)
 {
     uint8_t *data;
@@ -104,9 +140,12 @@ static bg_status go_on(prepare_journal *j, const char *settings, int overwrite, 
     BG_TRY(bg_read_file(j->sys, j->part, JOURNAL_LIMIT, &data, &size, err));
     const int same = size > length && memcmp(data, settings, length) == 0 && data[length] == '\n';
     bg_status s = BG_OK;
+    j->resumed = same;
     if (same)
         s = take_lines(j, (char *)data + length + 1, (char *)data + size, err);
-    else if (!overwrite && size)
+    else if (overwrite)
+        remove_outputs(j, (char *)data, (char *)data + size);
+    else if (size)
         s = bg_fail(err, BG_ERR_ARGUMENT, "%s is of a preparation with other settings that was not finished", j->part);
     bg_free(j->sys, data);
     return s;
@@ -144,6 +183,8 @@ bg_status prepare_journal_open(prepare_journal *j, const char *folder, const cha
     bg_status s = j->part && j->manifest ? BG_OK : bg_fail_memory(err, folder, strlen(folder));
     if (s == BG_OK && !overwrite && bg_exists(sys, j->manifest))
         s = bg_fail(err, BG_ERR_ARGUMENT, "%s is there: the folder holds a finished preparation", j->manifest);
+    if (s == BG_OK && bg_exists(sys, j->manifest))
+        s = remove_finished(j, err);
     if (s == BG_OK && bg_exists(sys, j->part))
         s = go_on(j, settings, overwrite, err);
     if (s == BG_OK)

@@ -27,13 +27,14 @@ typedef struct prepare_journal {
     const bg_sys *sys;
     char *part, *manifest;   /* paths */
     int fd;
+    int resumed;             /* an unfinished run with these settings is gone on with */
     prepare_buffer lines;    /* all lines of done sources so far */
     char **done;             /* their paths, sorted; from an earlier run */
     size_t done_count, done_capacity;
 } prepare_journal;
 
 /* Begin, or go on with, the journal of a folder (which exists).  BG_ERR_ARGUMENT: one with other settings, or a finished
- * manifest, is in the way, unless `overwrite`. */
+ * manifest, is in the way, unless `overwrite`: then the files that it names are removed, so that none is left among the new. */
 bg_status prepare_journal_open(prepare_journal *j, const char *folder, const char *settings, int overwrite, const bg_sys *sys, bg_error *err);
 int prepare_journal_has(const prepare_journal *j, const char *source);
 /* Lines of sources that are done; `last` of a round: with all before them, to disk. */

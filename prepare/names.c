@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LABEL_FILE_LIMIT = 1 << 28, LONGEST_STEM = 120 };
+enum { LABEL_FILE_LIMIT = 1 << 28, LONGEST_STEM = 120, LONGEST_LABEL = 100 };
 
 char *prepare_label(const bg_sys *sys, const char *text, size_t length)
 {
-    char *label = bg_asprintf(sys, "%.*s", (int)(length < 100 ? length : 100), text);
+    if (length > LONGEST_LABEL)
+        for (length = LONGEST_LABEL; length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80; length--) /* not inside a character */
+            ;
+    char *label = bg_asprintf(sys, "%.*s", (int)length, text);
     for (char *c = label; c && *c; c++)
         if (*c == '_' || *c == '/' || *c == '.' || (unsigned char)*c <= ' ' || *c == 127)
             *c = '-';
@@ -42,7 +45,8 @@ static bg_status read_labels(label_table *t, const char *path, const bg_sys *sys
     size_t size, capacity = 0;
     BG_TRY(bg_read_file(sys, path, LABEL_FILE_LIMIT, &t->text, &size, err));
     size_t number = 0;
-    for (char *line = (char *)t->text, *end = line + size; line < end;) {
+    const size_t mark = size >= 3 && memcmp(t->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    for (char *line = (char *)t->text + mark, *end = (char *)t->text + size; line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line)), *last = stop ? stop : end, *tab;
         number++;
         if (last > line && last[-1] == '\r')
@@ -51,6 +55,8 @@ static bg_status read_labels(label_table *t, const char *path, const bg_sys *sys
             tab = memchr(line, '\t', (size_t)(last - line));
             if (!tab)
                 return bg_fail(err, BG_ERR_FORMAT, "%s: line %zu has no tab between name and label", path, number);
+            if (memchr(tab + 1, '\t', (size_t)(last - tab - 1)))
+                return bg_fail(err, BG_ERR_FORMAT, "%s: line %zu has more than a name, a tab and a label", path, number);
             void *lines = t->lines;
             bg_status s = bg_grow(sys, &lines, &capacity, t->count + 1, sizeof *t->lines, err);
             t->lines = lines;
@@ -62,6 +68,11 @@ static bg_status read_labels(label_table *t, const char *path, const bg_sys *sys
     }
     if (t->count)
         qsort(t->lines, t->count, sizeof *t->lines, compare_lines);
+    for (size_t i = 1; i < t->count; i++) {
+        const label_line *a = &t->lines[i - 1], *b = &t->lines[i];
+        if (compare_lines(a, b) == 0 && !(a->label_length == b->label_length && memcmp(a->label, b->label, a->label_length) == 0))
+            return bg_fail(err, BG_ERR_FORMAT, "%s: %.*s has two labels", path, (int)a->name_length, a->name);
+    }
     return BG_OK;
 }
 
@@ -87,26 +98,39 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* The folder's own name, also when the path says "." or "..", or nothing. */
 static char *folder_label(const bg_sys *sys, const char *path)
 {
-    const char *name = base_name(path), *end = name > path ? name - 1 : path, *begin = end;
-    while (begin > path && begin[-1] != '/')
-        begin--;
-    return prepare_label(sys, begin, (size_t)(end - begin));
+    const char *name = base_name(path);
+    char *folder = name > path ? bg_asprintf(sys, "%.*s", (int)(name - path), path) : bg_strdup(sys, ".");
+    char *whole = folder ? realpath(folder, NULL) : NULL; /* the C library's memory */
+    char *label = NULL;
+    if (folder) {
+        const char *last = base_name(whole ? whole : "");
+        label = prepare_label(sys, last, strlen(last));
+    }
+    free(whole);
+    bg_free(sys, folder);
+    return label;
 }
 
-static char *label_of(const prepare_job *j, const label_table *t, const char *path, const bg_sys *sys)
+static char *label_of(const prepare_job *j, const label_table *t, const char *path, int *unlabelled, const bg_sys *sys)
 {
+    *unlabelled = 0;
     if (j->labels == PREPARE_LABELS_FOLDERS)
         return folder_label(sys, path);
     const label_line *line = j->labels == PREPARE_LABELS_FILE ? find_label(t, path) : NULL;
+    *unlabelled = j->labels == PREPARE_LABELS_FILE && !line;
     return prepare_label(sys, line ? line->label : "", line ? line->label_length : 0);
 }
 
-/* The base name without its extension.  Without a label it keeps its '_': then it may hold a label itself. */
+/* The base name without its extension, and without dots in front, which would hide the output.  Without a label it keeps
+ * its '_': then it may hold a label itself. */
 static char *stem_of(const bg_sys *sys, const char *path, const char *label)
 {
     const char *name = base_name(path), *extension = bg_path_extension(path);
+    while (*name == '.' && name[1] && name + 1 != extension)
+        name++;
     size_t length = *extension ? (size_t)(extension - 1 - name) : strlen(name);
     if (length > LONGEST_STEM)
         length = LONGEST_STEM;
@@ -117,39 +141,93 @@ static char *stem_of(const bg_sys *sys, const char *path, const char *label)
     return stem;
 }
 
-static int compare_stems(const void *a, const void *b)
+/* What the names of its outputs begin with: LABEL_STEM. */
+typedef struct source_key { char *text; uint64_t number; } source_key;
+
+static int compare_keys(const void *a, const void *b)
 {
-    const prepare_source *const *x = a, *const *y = b;
-    const int label = strcmp((*x)->label, (*y)->label), stem = label ? label : strcmp((*x)->stem, (*y)->stem);
-    return stem ? stem : ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+    const source_key *x = a, *y = b;
+    const int order = strcmp(x->text, y->text);
+    return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
-/* Two sources of the same name: the later ones get their number in the list into theirs. */
+/* The first source whose key is this, or NULL. */
+static const source_key *find_key(const source_key *keys, size_t count, const char *text)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(keys[middle].text, text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && strcmp(keys[low].text, text) == 0 ? &keys[low] : NULL;
+}
+
+/* "a-000001" and "a-000001+3" could be outputs of a source "a", if there is one. */
+static int looks_like_output(const source_key *keys, size_t count, char *text)
+{
+    for (size_t n = strlen(text); n > 0;) {
+        const size_t end = n;
+        while (n > 0 && text[n - 1] >= '0' && text[n - 1] <= '9')
+            n--;
+        if (n == end || n == 0 || (text[n - 1] != '-' && text[n - 1] != '+'))
+            return 0;
+        const char sign = text[--n];
+        text[n] = 0;
+        const int found = find_key(keys, count, text) != NULL;
+        text[n] = sign;
+        if (found)
+            return 1;
+    }
+    return 0;
+}
+
+static char *key_of(const prepare_sources *s, const prepare_source *source, const char *stem)
+{
+    return bg_asprintf(s->sys, "%s%s%s", source->label, *source->label ? "_" : "", stem);
+}
+
+/* The source's number in the list into its stem, and a '~' more while another has that name. */
+static bg_status rename_stem(prepare_sources *s, prepare_source *b, const source_key *keys, bg_error *err)
+{
+    char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number), *key = stem ? key_of(s, b, stem) : NULL;
+    while (key && find_key(keys, s->count, key)) {
+        char *longer = bg_asprintf(s->sys, "%s~", stem);
+        bg_free(s->sys, stem);
+        bg_free(s->sys, key);
+        stem = longer;
+        key = stem ? key_of(s, b, stem) : NULL;
+    }
+    if (!key) {
+        bg_free(s->sys, stem);
+        return bg_fail_memory(err, b->path, strlen(b->stem));
+    }
+    bg_free(s->sys, key);
+    bg_free(s->sys, s->owned[3 * b->number + 2]);
+    b->stem = s->owned[3 * b->number + 2] = stem;
+    return BG_OK;
+}
+
+/* Of sources of the same name the later ones are renamed, and those whose name another's output could have. */
 static bg_status part_stems(prepare_sources *s, bg_error *err)
 {
-    prepare_source **order = bg_alloc(s->sys, s->count, sizeof *order);
-    if (!order)
-        return bg_fail_memory(err, "the order of names", s->count * sizeof *order);
-    for (size_t i = 0; i < s->count; i++)
-        order[i] = &s->items[i];
-    qsort(order, s->count, sizeof *order, compare_stems);
-    bg_status status = BG_OK;
-    const prepare_source *first = order[0]; /* of those with its name */
-    for (size_t i = 1; i < s->count && status == BG_OK; i++) {
-        prepare_source *b = order[i];
-        if (strcmp(first->label, b->label) || strcmp(first->stem, b->stem)) {
-            first = b;
-            continue;
-        }
-        char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number);
-        if (!stem)
-            status = bg_fail_memory(err, b->path, strlen(b->stem));
-        else {
-            bg_free(s->sys, s->owned[3 * b->number + 2]);
-            b->stem = s->owned[3 * b->number + 2] = stem;
-        }
+    source_key *keys = bg_alloc_zero(s->sys, s->count, sizeof *keys);
+    bg_status status = keys ? BG_OK : bg_fail_memory(err, "the order of names", s->count * sizeof *keys);
+    for (size_t i = 0; i < s->count && status == BG_OK; i++) {
+        keys[i] = (source_key){ key_of(s, &s->items[i], s->items[i].stem), i };
+        if (!keys[i].text)
+            status = bg_fail_memory(err, s->items[i].path, strlen(s->items[i].stem));
     }
-    bg_free(s->sys, order);
+    if (status == BG_OK)
+        qsort(keys, s->count, sizeof *keys, compare_keys);
+    for (size_t i = 0; i < s->count && status == BG_OK; i++)
+        if (find_key(keys, s->count, keys[i].text) != &keys[i] || looks_like_output(keys, s->count, keys[i].text))
+            status = rename_stem(s, &s->items[keys[i].number], keys, err);
+    for (size_t i = 0; keys && i < s->count; i++)
+        bg_free(s->sys, keys[i].text);
+    bg_free(s->sys, keys);
     return status;
 }
 
@@ -177,9 +255,10 @@ static bg_status take(taking *t, const char *path)
         return status;
     char **o = s->owned + 3 * s->count;
     o[0] = bg_strdup(s->sys, path);
-    o[1] = label_of(t->job, t->labels, path, s->sys);
+    int unlabelled;
+    o[1] = label_of(t->job, t->labels, path, &unlabelled, s->sys);
     o[2] = o[1] ? stem_of(s->sys, path, o[1]) : NULL;
-    s->items[s->count] = (prepare_source){ o[0], o[1], o[2], s->count };
+    s->items[s->count] = (prepare_source){ o[0], o[1], o[2], s->count, unlabelled };
     s->count++;
     return o[0] && o[1] && o[2] ? BG_OK : bg_fail_memory(t->err, path, strlen(path));
 }

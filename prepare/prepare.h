@@ -15,6 +15,7 @@ typedef struct prepare_source {
     const char *label; /* "" when there is none */
     const char *stem;  /* of the outputs' names, unlike any other source's */
     uint64_t number;   /* in the order of the paths: the stream of random numbers it may use */
+    int unlabelled;    /* labels come from a file that does not name it: it is left out */
 } prepare_source;
 
 /* Where a preparer's outputs go. */
@@ -35,6 +36,8 @@ typedef struct prepare_output {
 bg_status prepare_put_as(prepare_sink *sink, const prepare_output *o, const void *data, size_t size, bg_error *err);
 /* A part of the source gives nothing: a line of the manifest says why. */
 void prepare_leave_out(prepare_sink *sink, const char *why);
+/* A source's bytes (bg_free).  BG_ERR_FORMAT: it cannot be read, or is longer than `limit`, which is no reason to end a run. */
+bg_status prepare_read(const bg_sys *sys, const char *path, uint64_t limit, uint8_t **data, size_t *size, bg_error *err);
 /* Which of the source's parts is to be made, from 0 on. */
 uint64_t prepare_part(const prepare_sink *sink);
 
@@ -73,8 +76,9 @@ typedef struct prepare_totals {
     uint64_t bytes;
 } prepare_totals;
 
-/* Makes out/NAME for every output and out/manifest.tsv.  BG_ERR_ARGUMENT: the folder holds something else;
- * BG_ERR_INTERRUPTED: the same call goes on. */
+/* Makes out/NAME for every output and out/manifest.tsv.  BG_ERR_ARGUMENT: a source lies in the folder, or the folder holds
+ * another preparation or a file of an output's name; with `overwrite` what an earlier preparation made there is removed first,
+ * and files of the same names are replaced.  BG_ERR_INTERRUPTED: the same call goes on. */
 bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned threads, const bg_sys *sys, prepare_totals *totals, bg_error *err);
 
 /* The first output of one file, in memory (the caller's, bg_free of bg_sys_default()).  BG_ERR_FORMAT: nothing can be made of it. */

@@ -30,7 +30,7 @@ static bg_status skip_blanks(picture_rows *p, int *c, bg_error *err)
 /* A number of at most `most`, and the one byte behind it. */
 static bg_status read_number(picture_rows *p, uint32_t most, uint32_t *number, bg_error *err)
 {
-    int c;
+    int c, comment = 0;
     BG_TRY(skip_blanks(p, &c, err));
     if (c < 0)
         return bad(p, "it ends too early", err);
@@ -44,8 +44,10 @@ static bg_status read_number(picture_rows *p, uint32_t most, uint32_t *number, b
     }
     if (c >= 0 && !is_blank(c) && c != '#')
         return bad(p, "something else stands where a number should end", err);
-    if (c == '#')
-        p->file.at--;
+    while (c == '#' || (comment && c >= 0 && c != '\n' && c != '\r')) { /* the line's end is the one byte behind the number */
+        comment = 1;
+        BG_TRY(rows_file_byte(&p->file, &c, err));
+    }
     return BG_OK;
 }
 

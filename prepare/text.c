@@ -230,7 +230,7 @@ static bg_status make_text(const void *settings, const prepare_source *s, prepar
     const bg_sys *sys = bg_sys_default();
     uint8_t *data;
     size_t size;
-    BG_TRY(bg_read_file(sys, s->path, TEXT_LIMIT, &data, &size, err));
+    BG_TRY(prepare_read(sys, s->path, TEXT_LIMIT, &data, &size, err));
     bg_status status = c.t->from && size ? to_utf8(c.t, s->path, &data, &size, err) : BG_OK;
     const size_t mark = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark is no text */
     if (status == BG_OK)

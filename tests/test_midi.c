@@ -276,6 +276,25 @@ static void equal_notes(void **state)
     assert_true(c.bars == 2 && c.bars_equal == 2 && c.sum.right == 4 && c.sum.extra == 0);
 }
 
+static void transposed(void **state)
+{
+    const midi a = of_track(96, METER BAR_1 BAR_2 EOT, sizeof METER BAR_1 BAR_2 EOT - 1);
+    /* D E F# G, the last an octave lower */
+    static const uint8_t up[] = METER "\x00\x90\x3E\x40\x60\x80\x3E\x40\x00\x90\x40\x40\x60\x80\x40\x40\x00\x90\x42\x40\x60\x80\x42\x40\x00\x90\x37\x40\x60\x80\x37\x40" EOT;
+    const midi b = of_track(96, up, sizeof up - 1);
+    bg_error err;
+    const bg_sys *sys = bg_sys_default();
+    CHECK_OK(bg_midi_transposed(sys, a.data, a.size, a.data, a.size, 0, &err), err);
+    CHECK_OK(bg_midi_transposed(sys, a.data, a.size, b.data, b.size, 2, &err), err);
+    CHECK_OK(bg_midi_transposed(sys, b.data, b.size, a.data, a.size, -14, &err), err);
+    CHECK_FAILS(bg_midi_transposed(sys, a.data, a.size, b.data, b.size, 1, &err), BG_ERR_FORMAT, "its notes are not the tune's, +1 semitones away", err);
+    midi c = b;
+    c.data[c.size - sizeof EOT - 5] = 0x38; /* one key, both where it begins and ends, is wrong */
+    c.data[c.size - sizeof EOT - 1] = 0x38;
+    CHECK_FAILS(bg_midi_transposed(sys, a.data, a.size, c.data, c.size, 2, &err), BG_ERR_FORMAT, "not the tune's", err);
+    CHECK_FAILS(bg_midi_transposed(sys, a.data, a.size, b.data, 20, 2, &err), BG_ERR_FORMAT, "", err);
+}
+
 static void different_notes(void **state)
 {
     const midi a = of_track(96, METER BAR_1 BAR_2 EOT, sizeof METER BAR_1 BAR_2 EOT - 1);
@@ -353,7 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tracks), cmocka_unit_test(headers), cmocka_unit_test(chunks),
         cmocka_unit_test(truncations), cmocka_unit_test(random_damage), cmocka_unit_test(real_file),
-        cmocka_unit_test(equal_notes), cmocka_unit_test(different_notes), cmocka_unit_test(no_bars), cmocka_unit_test(random_comparisons),
+        cmocka_unit_test(equal_notes), cmocka_unit_test(transposed), cmocka_unit_test(different_notes), cmocka_unit_test(no_bars), cmocka_unit_test(random_comparisons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

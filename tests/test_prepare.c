@@ -23,11 +23,13 @@ typedef struct form_case {
     unsigned unit;
 } form_case;
 
+#define LONG "AABBCCDDAABBCCDDAABBCCDDAABBCCDDAABBCCDDAABBCCDDAABBCCDD"
+
 static const form_case forms[] = {
     /* words go, order is set, blanks at bars go */
     { "X:12\nT:Title\nC:who\nM:4/4\nL:1/8\nR:reel\nK: G  major\n\"^slow\"GABc  d2 \"Am7\"e2 | f4 g4 |% end\nw:la la\n", "X:1\nL:1/8\nM:4/4\nK:G major\nGABc d2 \"Am7\"e2|f4 g4|\n", 1, 8 },
     /* lengths in another unit: sixteenths to eighths, quarters, fractions */
-    { "X:1\nL:1/16\nK:C\nA2 B c/ d3 [CE]4 z8 {ga}b2|\n", "X:1\nL:1/8\nK:C\nA B/ c/4 d3/ [C/E/]4 z4 {ga}b|\n", 1, 8 },
+    { "X:1\nL:1/16\nK:C\nA2 B c/ d3 [CE]4 z8 {ga}b2|\n", "X:1\nL:1/8\nK:C\nA B/ c/4 d3/ [C2E2] z4 {ga}b|\n", 1, 8 },
     { "X:1\nL:1/4\nK:C\nA B/ c2|\n", "X:1\nL:1/8\nK:C\nA2 B c4|\n", 1, 8 },
     { "X:1\nL:1/4\nK:C\nA B/ c2|\n", "X:1\nL:1/4\nK:C\nA B/ c2|\n", 1, 0 },
     /* without L: a sixteenth below 3/4; a change of L: in the middle is worked in */
@@ -50,6 +52,24 @@ static const form_case forms[] = {
     /* typeset text between, a bar line at the begin of a line that looks like a field, rests of bars, room on paper */
     { "X:1\nL:1/8\nK:G\n%%begintext\nK:lost words\n%%endtext\n%%MIDI program 3\nG:|y4 Z4 |x2 A\\\nB|\n", "X:1\nL:1/8\nK:G\nG:|Z4|x2 AB|\n", 1, 8 },
     /* what is broken */
+    /* a chord's length goes to its notes, also of those that have one */
+    { "X:1\nL:1/4\nK:C\n[CEG]2 [C2E]3/2 [CE]|\n", "X:1\nL:1/8\nK:C\n[C4E4G4] [C6E3] [C2E2]|\n", 1, 8 },
+    { "X:1\nL:1/4\nK:C\n{[CE]2}A|\n", "X:1\nL:1/8\nK:C\n{[CE]2}A2|\n", 1, 8 },
+    /* tempi that count lengths of L; metres that are sums */
+    { "X:1\nL:1/16\nQ:C=240\nK:C\nA2|\nQ:C3=80\nB2|\nQ:120\n[Q:C=60]c2|\n", "X:1\nL:1/8\nQ:1/16=240\nK:C\nA|\nQ:3/16=80\nB|\nQ:1/16=120\n[Q:1/16=60]c|\n", 1, 8 },
+    { "X:1\nM:2+3/8\nK:C\nA2|\n", "X:1\nL:1/8\nM:2+3/8\nK:C\nA|\n", 1, 8 },
+    { "X:1\nM:(2+3+2)/8\nK:C\nA2|\n", "X:1\nL:1/8\nM:(2+3+2)/8\nK:C\nA2|\n", 1, 8 },
+    /* lyrics and symbols that begin with a bar line are no music */
+    { "X:1\nL:1/8\nK:C\nAB|\nw:|a b|\ns:|a b\nW:|c d\nT:|e\nG:|\n", "X:1\nL:1/8\nK:C\nAB|G:|\n", 1, 8 },
+    /* a stroke and the end of a repeat */
+    { "X:1\nL:1/8\nK:C\n|:AB|cd| :|\nAB|\n:|\n", "X:1\nL:1/8\nK:C\n|:AB|cd:|AB:|\n", 1, 8 },
+    /* another L: in one voice */
+    { "X:1\nL:1/8\nK:C\nV:1\n[L:1/16]AB|\nV:1\nAB|\n", "X:1\nL:1/8\nK:C\nV:1\nA/B/|\nV:1\nA/B/|\n", 1, 8 },
+    { "X:1\nL:1/8\nK:C\nV:1\n[L:1/16]AB|\nV:2\nAB|\n", "line 6: L: changes in a tune of several voices", 0, 8 },
+    { "X:1\nL:1/8\nK:C\nV:1\nAB|\nV:2\nL:1/4\nAB|\n", "line 7: L: changes in a tune of several voices", 0, 8 },
+    { "X:1\nQ:99999999999\nK:C\nA\n", "Q:99999999999 is no tempo", 0, 8 },
+    { "X:1\nP:" LONG LONG LONG LONG "\nK:C\nA\n", "the field P: is longer than 199 characters", 0, 8 },
+    { "X:1\nK:C\nP:" LONG LONG LONG LONG "\nA\n", "the field P: is longer than 199 characters", 0, 8 },
     { "X:1\nT:nothing\n", "no K: field", 0, 8 },
     { "X:1\nK:C\nAB\n\"Am AB\n", "line 4: what begins with '\"' does not end", 0, 8 },
     { "X:1\nK:C\n[ACE\n", "what begins with '['", 0, 8 },

@@ -171,6 +171,8 @@ static void pnm(void **state)
     PNM("P3 1 2#x\n65535 65535 0 32768\n#y\n0 0 257", 1, 2, "\377\0\200\0\0\1");
     PNM("P4 9 1\n\x7f\x7f", 9, 1, "\377\377\377\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\377\377\377");
     PNM("P5 2 1 255\n\1\2", 2, 1, "\1\1\1\2\2\2");
+    PNM("P5 1 1 255#c\n\200", 1, 1, "\200\200\200"); /* a remark right behind the last number ends with its line */
+    PNM("P5 1 1 255\n#", 1, 1, "###");
     PNM("P6 1 1 65535\n\1\1\2\2\377\377", 1, 1, "\1\2\377");
     PNM("P6 1 1 255\nabcP6 1 1 255\ndef", 1, 1, "abc");
 #define BAD(text, why) expect_refusal(text, sizeof text - 1, why)
@@ -289,7 +291,7 @@ static const prepare_sink *make(uint32_t width, uint32_t height, prepare_shape s
     const prepare_image a = { width, height, shape, 0x0000ff };
     const char *why;
     const prepare_tool t = prepare_image_tool(&a, &why);
-    const prepare_source s = { path, "", "x", 0 };
+    const prepare_source s = { .path = path, .label = "", .stem = "x" };
     bg_error err = { 0 };
     sink.size = 0;
     if (t.make(t.settings, &s, &sink, &err) != BG_OK)

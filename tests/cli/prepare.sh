@@ -18,6 +18,40 @@ expect 0 "$BGPT" prepare text texts --split-by line -t 1 -o t1
 expect 0 "$BGPT" prepare text texts --split-by line -t 2 -o t2
 same_file t1/manifest.tsv t2/manifest.tsv
 
+# a source in the folder of the outputs, a file that is not ours, an earlier preparation
+mkdir -p own other && printf 'keep me' >own/a.txt && cp own/a.txt other/a.txt && printf 'foreign' >other/b.txt
+refuse 2 "own/a.txt lies in the folder that the outputs go to" "$BGPT" prepare text own -o own
+printf 'new' >b.md
+refuse 2 "other/b.txt is there already and was not made" "$BGPT" prepare text b.md -o other
+[ "$(cat own/a.txt other/b.txt)" = "keep meforeign" ] || wrong "prepare wrote over a file that was there"
+rm -f other/manifest.part
+expect 0 "$BGPT" prepare text own -o twice
+expect 0 "$BGPT" prepare text b.md -o twice -f
+checks=$((checks + 1))
+[ ! -e twice/a.txt ] && [ -e twice/b.txt ] || wrong "-f left a file of the preparation that it replaced"
+
+# names that would be the same
+mkdir -p same/d1 same/d2
+printf '1' >same/d1/x.txt && printf '2' >same/d2/x.txt && printf '3' >same/x~1.txt && printf '4' >same/A_k.txt && printf '5' >same/k.txt
+printf 'a\nb\n' >same/m.txt && printf 'c\nd\n' >same/m-000001.txt
+expect 0 "$BGPT" prepare text same --split-by line -o apart
+checks=$((checks + 1))
+[ "$(find apart -name '*.txt' | wc -l)" = 9 ] || wrong "outputs fell on each other: $(ls apart)"
+printf '\357\273\277k.txt\tA\nd1/x.txt\tred\nd2/x.txt\tred\nA_k.txt\tA\n' >same.tsv
+expect 0 "$BGPT" prepare text same --labels same.tsv -o labelled
+checks=$((checks + 1))
+[ "$(cat labelled/A_k.txt)" = 5 ] && [ "$(cat labelled/A_A-k.txt)" = 4 ] || wrong "labels: $(ls labelled)"
+grep -q 'same/m.txt: same.tsv has no label for it' labelled/manifest.tsv || wrong "a source without a label passed in silence"
+printf 'k.txt\tA\nk.txt\tB\n' >two.tsv
+refuse 3 "k.txt has two labels" "$BGPT" prepare text same --labels two.tsv -o x1
+printf 'k.txt\tA\tB\n' >two.tsv
+refuse 3 "line 1 has more than a name, a tab and a label" "$BGPT" prepare text same --labels two.tsv -o x1
+(cd same/d1 && "$BGPT" prepare text . --labels folders -o "$WORK/folder" >/dev/null 2>&1)
+exists folder/d1_x.txt
+printf 'x' >.hidden.txt
+expect 0 "$BGPT" prepare text .hidden.txt -o seen
+exists seen/hidden.txt
+
 # music: tunes of one form, doubles, what is broken, names, a stop in the middle, other keys, any number of threads
 mkdir -p books
 printf 'X:1\nT:One\nM:6/8\nL:1/16\nK:D\nd2e2f2 g2a2b2 | "^slow"c2d2e2 f2g2a2 | b2a2g2 f2e2d2 | c2B2A2 B2c2d2 |]\n\nX:2\nK:C\nABc"d\n\nX:3\nT:The same, lower\nM:6/8\nK:C\ncde fga|Bcd efg|agf edc|BAG ABc|]\n' >books/book.abc
@@ -38,6 +72,27 @@ if command -v abc2midi >/dev/null; then
     done
     expect 0 "$BGPT" prepare music books -o tunes1 --validation 0 --transpose 1:2 -t 1
     same_file tunes/manifest.tsv tunes1/manifest.tsv
+    # a double is written when the first of its melody cannot be; a byte order mark; a name in capitals; one file too large to be a tune
+    mkdir -p doubles
+    printf '\357\273\277X:1\nL:1/8\nK:D\n|:def gab|cde fga|bag fed|cBA Bcd|\n\nX:2\nL:1/8\nK:D\ndef gab|cde fga|bag fed|cBA Bcd|]\n' >doubles/TWO.ABC
+    truncate -s 1100M doubles/film.mp4
+    expect 0 "$BGPT" prepare music doubles -o single --validation 0
+    rm -f doubles/film.mp4
+    exists single/train/TWO-000002.abc
+    for why in 'tune 1: abc2midi: ' 'film.mp4'; do
+        grep -qF "$why" single/manifest.tsv || wrong "the manifest lacks: $why"
+    done
+    # a chord's notes sound as long as the source's; a key that abc2abc gets wrong is left out, the others stay
+    mkdir -p chords
+    printf 'X:1\nL:1/4\nK:C\n[CEG]2 [CEG]A|[CE]4|[DF]3/2 A/2 AA|ABcd|efga|ABcd|\n' >chords/chord.abc
+    printf 'X:1\nL:1/8\nK:D exp _b ^f\ndefg|abag|fbde|^f=fbB|\n' >chords/odd.abc
+    expect 0 "$BGPT" prepare music chords -o sounding --validation 0 --transpose all
+    abc2midi chords/chord.abc -o chord.mid >/dev/null 2>&1
+    abc2midi sounding/train/chord.abc -o made.mid >/dev/null 2>&1
+    midi2abc made.mid 2>/dev/null | grep -v '^T:' >made.txt
+    midi2abc chord.mid 2>/dev/null | grep -v '^T:' >wanted.txt
+    same_file made.txt wanted.txt
+    grep -q 'tune 1, transposed by .*: its notes are not the tune' sounding/manifest.tsv || wrong "a wrong transposition passed"
     expect 0 "$BGPT" prepare music books/book.abc -o both --doubles keep --validation 100 --midi off
     exists both/validation/book-000003.abc
     refuse 3 "nothing could be made" "$BGPT" prepare music books/empty.abc -o none2
