@@ -151,22 +151,22 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
-/* The first source whose key is this, or NULL. */
-static const source_key *find_key(const source_key *keys, size_t count, const char *text)
+/* The first source whose key is these n characters, or NULL. */
+static const source_key *find_key(const source_key *keys, size_t count, const char *text, size_t n)
 {
     size_t low = 0, high = count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (strcmp(keys[middle].text, text) < 0)
+        if (strncmp(keys[middle].text, text, n) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < count && strcmp(keys[low].text, text) == 0 ? &keys[low] : NULL;
+    return low < count && strncmp(keys[low].text, text, n) == 0 && keys[low].text[n] == 0 ? &keys[low] : NULL;
 }
 
 /* "a-000001" and "a-000001+3" could be outputs of a source "a", if there is one. */
-static int looks_like_output(const source_key *keys, size_t count, char *text)
+static int looks_like_output(const source_key *keys, size_t count, const char *text)
 {
     for (size_t n = strlen(text); n > 0;) {
         const size_t end = n;
@@ -174,11 +174,7 @@ static int looks_like_output(const source_key *keys, size_t count, char *text)
             n--;
         if (n == end || n == 0 || (text[n - 1] != '-' && text[n - 1] != '+'))
             return 0;
-        const char sign = text[--n];
-        text[n] = 0;
-        const int found = find_key(keys, count, text) != NULL;
-        text[n] = sign;
-        if (found)
+        if (find_key(keys, count, text, --n))
             return 1;
     }
     return 0;
@@ -193,7 +189,7 @@ static char *key_of(const prepare_sources *s, const prepare_source *source, cons
 static bg_status rename_stem(prepare_sources *s, prepare_source *b, const source_key *keys, bg_error *err)
 {
     char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number), *key = stem ? key_of(s, b, stem) : NULL;
-    while (key && find_key(keys, s->count, key)) {
+    while (key && find_key(keys, s->count, key, strlen(key))) {
         char *longer = bg_asprintf(s->sys, "%s~", stem);
         bg_free(s->sys, stem);
         bg_free(s->sys, key);
@@ -223,7 +219,7 @@ static bg_status part_stems(prepare_sources *s, bg_error *err)
     if (status == BG_OK)
         qsort(keys, s->count, sizeof *keys, compare_keys);
     for (size_t i = 0; i < s->count && status == BG_OK; i++)
-        if (find_key(keys, s->count, keys[i].text) != &keys[i] || looks_like_output(keys, s->count, keys[i].text))
+        if (find_key(keys, s->count, keys[i].text, strlen(keys[i].text)) != &keys[i] || looks_like_output(keys, s->count, keys[i].text))
             status = rename_stem(s, &s->items[keys[i].number], keys, err);
     for (size_t i = 0; keys && i < s->count; i++)
         bg_free(s->sys, keys[i].text);

@@ -37,6 +37,9 @@ printf 'a\nb\n' >same/m.txt && printf 'c\nd\n' >same/m-000001.txt
 expect 0 "$BGPT" prepare text same --split-by line -o apart
 checks=$((checks + 1))
 [ "$(find apart -name '*.txt' | wc -l)" = 9 ] || wrong "outputs fell on each other: $(ls apart)"
+exists apart/m-000001.txt
+expect 0 "$BGPT" prepare text apart/m-000001.txt -o alone
+exists alone/m-000001.txt
 printf '\357\273\277k.txt\tA\nd1/x.txt\tred\nd2/x.txt\tred\nA_k.txt\tA\n' >same.tsv
 expect 0 "$BGPT" prepare text same --labels same.tsv -o labelled
 checks=$((checks + 1))
