@@ -46,7 +46,7 @@ static bg_settings settings_of(const bgpt_train *t)
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
         .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
         .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
-        .embedding_init = (uint32_t)t->embedding_init,
+        .embedding_init = (uint32_t)t->embedding_init, .skip_empty = t->skip_empty,
         .patience = t->patience,
     };
 }

@@ -19,7 +19,7 @@ typedef struct train_arguments {
     int loss, schedule, optimizer, embedding_init;
     shape_arguments shape;
     uint64_t steps, batch, accumulate, patch_sampling, eval_every, keep, validation_limit, patience;
-    double epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every, cooldown, momentum, rest_lr;
+    double skip_empty, epochs, time, lr, min_lr, warmup, clip, weight_decay, beta1, beta2, dropout, save_every, cooldown, momentum, rest_lr;
 } train_arguments;
 
 #define AT(member) offsetof(train_arguments, member)
@@ -33,6 +33,8 @@ static const option train_options[] = {
     { "val", 0, OPTION_LIST, AT(validation), 0, 0, NULL, "DATA", "held-out files, never trained on; may be given several times" },
     { "val-limit", 0, OPTION_COUNT, AT(validation_limit), 0, 4e9, "0", "N", "evaluate N held-out files at most; 0: all" },
     { "loss", 0, OPTION_CHOICE, AT(loss), 0, 0, "all", "all|target", "target: of a pair, only the second file is learnt; of a program, only its states" },
+    { "skip-empty", 0, OPTION_REAL, AT(skip_empty), 0, 1, "0", "SHARE",
+      "with --loss target, of this share of the programs (cpu:...) leave out the memory that nothing is fetched from, but keep its places: cheaper steps" },
     { "augment", 0, OPTION_FLAG, AT(augment), 0, 0, NULL, NULL,
       "change sounds (WAV, one channel, plain header) and pictures (BMP, 24 bits) a little each time they are read: earlier or later, faster or slower, louder; moved, turned, larger, brighter" },
     { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
@@ -148,7 +150,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .validation = { a->validation.items, a->validation.count, a->pairs },
         .out = a->run, .tensorboard = a->tensorboard, .init = a->init, .resume = a->resume, .overwrite = a->force, .classify = a->classify,
         .epochs = a->epochs, .steps = a->steps, .seconds = a->time,
-        .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .augment = a->augment, .seed = a->common.seed,
+        .patch_sampling = (uint32_t)a->patch_sampling, .loss_target = a->loss, .augment = a->augment, .skip_empty = a->skip_empty, .seed = a->common.seed,
         .eval_every = GIVEN(a, eval_every) && a->eval_every == 0 ? -1 : (double)a->eval_every,
         .save_every = a->save_every == 0 ? -1 : a->save_every,
         .keep = (uint32_t)a->keep, .patience = (uint32_t)a->patience, .val_limit = (uint32_t)a->validation_limit,

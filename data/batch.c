@@ -107,6 +107,23 @@ int bg_batch_add(bg_batch *b, const uint16_t *symbols, uint32_t rows, uint32_t f
     return 0;
 }
 
+void bg_batch_skip(bg_batch *b, uint32_t from, uint32_t n)
+{
+    assert(b->files > 0 && from >= 1);
+    const uint32_t first = b->row_start[b->files - 1] + from, behind = b->rows - first - n;
+    assert(first + n <= b->rows);
+    memmove(b->tokens + (size_t)first * b->P, b->tokens + (size_t)(first + n) * b->P, (size_t)behind * b->P * sizeof *b->tokens);
+    memmove(b->position + first, b->position + first + n, behind * sizeof *b->position);
+    for (uint32_t i = b->target_start[b->files - 1]; i < b->targets; i++) {
+        assert(b->target[i] < first || b->source[i] >= first + n);
+        const uint32_t down = b->target[i] < first ? 0 : n;
+        b->target[i] -= down;
+        b->source[i] -= down;
+    }
+    b->rows -= n;
+    b->row_start[b->files] = b->rows;
+}
+
 /* Selection sampling (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm
  * S): each target is kept with the probability still needed over still left, so
  * exactly k remain, every subset is equally likely, and the order stays. */

@@ -42,4 +42,8 @@ void bg_patch_fill(uint16_t *patch, const uint8_t *bytes, size_t n, uint32_t P);
  * carry loss (first_target >= 1).  0, or -1 when it does not fit. */
 int bg_batch_add(bg_batch *b, const uint16_t *symbols, uint32_t rows, uint32_t first_target, uint16_t label);
 
+/* Take rows [from, from + n) out of the last sequence; from >= 1, and none of them is a target or predicts one.  The positions
+ * of those behind them stay what they were. */
+void bg_batch_skip(bg_batch *b, uint32_t from, uint32_t n);
+
 #endif

@@ -37,6 +37,8 @@ typedef struct bg_dataset_options {
                                  start patch on (a conversion is given that); programs: only the states
                                  behind the first one, which a simulation is given with the memory */
     int augment;              /* sounds and pictures change a little each time they are added (augment.h) */
+    double skip_empty;        /* programs: of this share of them the memory that no instruction is fetched from, whose bytes
+                                 are 0, is left out of the training (bg_batch_skip) */
     void (*notice)(void *ctx, const char *sentence); /* NULL or: files left out, with counts */
     void *ctx;
 } bg_dataset_options;         /* strings and labels are read by bg_dataset_open() only */

@@ -139,6 +139,17 @@ static uint64_t choose_window(uint64_t patches, uint32_t N, uint64_t given, uint
     }
 }
 
+/* Of the program that was just added whole: patches of memory behind the last that is fetched from. */
+static void skip_empty(const bg_dataset *d, bg_batch *b, uint64_t seed, uint64_t counter)
+{
+    const uint64_t fetched = (d->files[0].size - BG_SIM_MEMORY) / BG_SIM_STATE - 1, P = d->options.P;
+    const uint64_t used = (fetched * BG_SIM_CODE + P - 1) / P, memory = BG_SIM_MEMORY / P;
+    bg_rng rng;
+    bg_rng_open(&rng, seed, BG_STREAM_SKIP, counter);
+    if (used < memory && bg_rng_double(&rng) < d->options.skip_empty)
+        bg_batch_skip(b, (uint32_t)(1 + used), (uint32_t)(memory - used));
+}
+
 bg_status bg_dataset_add(bg_dataset *d, bg_batch *b, size_t i, uint64_t seed, uint64_t counter, uint64_t *bytes, bg_error *err)
 {
     assert(b->P == d->options.P && i < d->item_count);
@@ -151,7 +162,10 @@ bg_status bg_dataset_add(bg_dataset *d, bg_batch *b, size_t i, uint64_t seed, ui
     if (patches <= N) {
         bg_rng change;
         bg_rng_open(&change, seed, BG_STREAM_AUGMENT, counter);
-        return add_part(d, b, i, 0, (uint32_t)patches, 1, d->options.augment ? &change : NULL, err);
+        BG_TRY(add_part(d, b, i, 0, (uint32_t)patches, 1, d->options.augment ? &change : NULL, err));
+        if (d->made && d->options.loss_target && d->options.skip_empty > 0)
+            skip_empty(d, b, seed, counter);
+        return BG_OK;
     }
     first = choose_window(patches, N, given_patches(d), seed, counter);
     /* the first patch of a window carries no loss, be it start patch or content */

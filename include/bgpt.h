@@ -203,6 +203,8 @@ typedef struct bgpt_train {
     double dropout;
     uint32_t patch_sampling;    /* target patches a batch carry loss; 0: all */
     int loss_target;            /* with pairs: only the target file carries loss */
+    double skip_empty;          /* with programs and loss_target: of this share of the programs the memory that no instruction is fetched from is
+                                   left out, its places kept: cheaper steps, and less to search; 0: of none */
     int augment;                /* whole WAV and BMP files of plain form are moved, stretched, turned, made louder a little each time */
     uint64_t seed;
     double eval_every;          /* steps between evaluations; 0: about 10 a run; negative: only at the end */

@@ -201,12 +201,14 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
     const bg_settings *s = &p->settings;
     bg_dataset_options o = {
         .pairs = p->pairs[0] ? p->pairs : NULL, .P = s->config.patch_size, .N = s->config.patches, .training = 1,
-        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .augment = (int)s->augment, .exclude = t->out, .notice = t->notice, .ctx = t->ctx,
+        .labelled = (int)s->classify, .loss_target = (int)s->loss_target, .augment = (int)s->augment, .skip_empty = s->skip_empty, .exclude = t->out, .notice = t->notice, .ctx = t->ctx,
     };
     BG_TRY(bg_dataset_open(&r->data, r->sys, (const char *const *)p->data, p->data_count, &o, err));
     BG_TRY(check_outside(r, &r->data, err));
     if (r->data.item_count == SIZE_MAX && s->epochs > 0)
         return bg_fail(err, BG_ERR_ARGUMENT, "%s has no end, so no epochs: limit the run by steps or by time, or the programs by a count", r->data.files[0].path);
+    if (s->skip_empty > 0 && !(r->data.made && s->loss_target))
+        return bg_fail(err, BG_ERR_ARGUMENT, "empty memory can be left out of programs only, and only with loss on the target: from %s nothing can", r->data.files[0].path);
     if (s->classify && r->data.labels.count < 2)
         return bg_fail(err, BG_ERR_FORMAT, "all %zu files have the one label %s, so there is nothing to tell apart", r->data.file_count,
                        r->data.labels.count ? r->data.labels.names[0] : "");

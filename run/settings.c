@@ -55,6 +55,7 @@ const bg_row bg_settings_rows[] = {
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },
     { "embedding_init", BG_ROW_U32, AT(embedding_init), BG_EMBEDDING_NORMAL, 0, BG_EMBEDDING_NORMAL, BG_EMBEDDING_BITS, embeddings },
     { "augment", BG_ROW_U32, AT(augment), 0, 0, 0, 1, NULL },
+    { "skip_empty", BG_ROW_DOUBLE, AT(skip_empty), 0, 0, 0, 1, NULL },
     { "seed", BG_ROW_U64, AT(seed), 0, 0, 0, 1.8446744073709552e19, NULL },
     { "eval_every", BG_ROW_DOUBLE, AT(eval_every), 0, 0, -1e15, 1e15, NULL },
     { "patience", BG_ROW_U32, AT(patience), 0, 0, 0, UINT32_MAX, NULL },

@@ -26,6 +26,7 @@ typedef struct bg_settings {
     uint32_t loss_target;    /* pairs: only the target file carries loss */
     uint32_t embedding_init; /* bg_embedding_init (model/params.h) */
     uint32_t augment;        /* sounds and pictures change a little each time */
+    double skip_empty;       /* programs: share of them whose empty memory is left out */
     uint32_t val_limit;      /* files evaluated at most; 0: all */
     uint64_t steps;          /* 0: not limited by steps */
     uint64_t seed;

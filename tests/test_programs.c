@@ -93,6 +93,65 @@ static void whole_programs(void **state)
     }
 }
 
+/* Sequence f of `short_one` is that of `whole` without the patches [from, from + n), whose bytes are 0; all else is there, at its place. */
+static void same_without(const bg_batch *whole, const bg_batch *short_one, uint32_t f, uint32_t from, uint32_t n)
+{
+    const uint32_t P = whole->P, a = whole->row_start[f], b = short_one->row_start[f];
+    const uint32_t rows = whole->row_start[f + 1] - a;
+    assert_int_equal(short_one->row_start[f + 1] - b, rows - n);
+    for (uint32_t r = 0; r < rows; r++) {
+        const uint16_t *symbols = whole->tokens + (size_t)(a + r) * P;
+        const uint32_t k = b + (r < from ? r : r - n);
+        for (uint32_t i = 0; i < P && r >= from && r < from + n; i++)
+            assert_int_equal(symbols[i], 0);
+        if (r >= from && r < from + n)
+            continue;
+        assert_memory_equal(symbols, short_one->tokens + (size_t)k * P, P * sizeof *symbols);
+        assert_int_equal(short_one->position[k], r);
+    }
+    const uint32_t first = whole->target_start[f], other = short_one->target_start[f];
+    assert_int_equal(whole->target_start[f + 1] - first, short_one->target_start[f + 1] - other);
+    for (uint32_t t = first; t < whole->target_start[f + 1]; t++) {
+        const uint32_t k = other + t - first;
+        assert_int_equal(short_one->position[short_one->target[k]], whole->position[whole->target[t]]);
+        assert_int_equal(short_one->source[k], short_one->target[k] - 1);
+    }
+}
+
+static void empty_memory_left_out(void **state)
+{
+    static const uint32_t sizes[] = { 16, 7, 64 };
+    enum { FILES = 40 };
+    for (size_t i = 0; i < 3; i++) {
+        const uint32_t P = sizes[i], N = 600;
+        uint32_t skipped = 0;
+        uint64_t bytes, same;
+        bg_batch whole, some;
+        bg_dataset d = open_set("cpu:3::1-40", (bg_dataset_options){ .P = P, .N = N, .training = 1, .loss_target = 1 });
+        bg_dataset e = open_set("cpu:3::1-40", (bg_dataset_options){ .P = P, .N = N, .training = 1, .loss_target = 1, .skip_empty = 0.5 });
+        CHECK_OK(bg_batch_open(&whole, bg_sys_default(), P, FILES, FILES * N, &err), err);
+        CHECK_OK(bg_batch_open(&some, bg_sys_default(), P, FILES, FILES * N, &err), err);
+        for (uint32_t f = 0; f < FILES; f++) {
+            CHECK_OK(bg_dataset_add(&d, &whole, f, 99, f, &bytes, &err), err);
+            CHECK_OK(bg_dataset_add(&e, &some, f, 99, f, &same, &err), err);
+            assert_int_equal(bytes, same);
+            uint8_t file[BG_SIM_FILE];
+            size_t size;
+            bg_sim_instance(3, f, 1, 40, file, &size);
+            const uint32_t fetched = (uint32_t)((size - BG_SIM_IMAGE) / BG_SIM_STATE), used = (4 * fetched + P - 1) / P;
+            const uint32_t gone = whole.row_start[f + 1] - whole.row_start[f] - (some.row_start[f + 1] - some.row_start[f]);
+            assert_true(gone == 0 || gone == BG_SIM_MEMORY / P - used);
+            same_without(&whole, &some, f, 1 + used, gone);
+            skipped += gone > 0;
+        }
+        assert_true(skipped > 8 && skipped < 32); /* of 40, half; beyond 4 standard deviations */
+        bg_batch_close(&whole);
+        bg_batch_close(&some);
+        bg_dataset_close(&d);
+        bg_dataset_close(&e);
+    }
+}
+
 /* With other patch sizes a patch that begins in what is given carries no loss. */
 static void other_patches(void **state)
 {
@@ -221,7 +280,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names), cmocka_unit_test(wrong_names), cmocka_unit_test(whole_programs), cmocka_unit_test(other_patches),
+        cmocka_unit_test(names), cmocka_unit_test(wrong_names), cmocka_unit_test(whole_programs), cmocka_unit_test(empty_memory_left_out),
+        cmocka_unit_test(other_patches),
         cmocka_unit_test(windows), cmocka_unit_test(epochs), cmocka_unit_test(curriculum), cmocka_unit_test(held_out), cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests_name("programs", tests, NULL, NULL);

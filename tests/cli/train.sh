@@ -115,7 +115,7 @@ exists converted/p1.mid
 refuse 3 "pairs" train pairs --pairs wav:bmp --steps 1 --out none -q
 
 # Programs made on the fly.
-expect 0 train cpu:1::1-2,1-4 --loss target --val cpu:1:3:1-4 --steps 4 --patches 160 --out programs --previous column+keys --grams 300
+expect 0 train cpu:1::1-2,1-4 --loss target --val cpu:1:3:1-4 --steps 4 --patches 160 --out programs --previous column+keys --grams 300 --skip-empty 0.5 --embedding-init bits
 says "held-out"
 expect 0 "$BGPT" eval -q --format=json -m programs/model.safetensors cpu:1:2:1-3
 prints '"file": "cpu:1:2:1-3, program 1"'
@@ -127,6 +127,9 @@ refuse 2 "cpu:1 has no end" train cpu:1 --epochs 2 --out none -q
 refuse 2 "cpu:1 has no end" train cpu:1 --out none -q
 refuse 2 "MIN-MAX" train cpu:1::5 --steps 1 --out none -q
 refuse 2 "cannot be mixed" train cpu:1 "$data" --steps 1 --out none -q
+refuse 2 "empty memory can be left out of programs only" train "$data" --skip-empty 1 --steps 1 --out none -q
+refuse 2 "empty memory can be left out of programs only" train cpu:1 --skip-empty 1 --steps 1 --out none -q
+refuse 2 "cannot be given with --pairs" train "$data" --pairs abc:mid --augment --steps 1 --out none -q
 refuse 2 "neither pairs nor labels" train cpu:1 --classify --steps 1 --out none -q
 refuse 2 "cpu:1:1000" train cpu:1 --val cpu:1 --steps 1 --out none -q
 expect 2 "$BGPT" eval -q -m programs/model.safetensors cpu:1
