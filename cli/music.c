@@ -5,6 +5,7 @@
 #include "cli/paths.h"
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -178,6 +179,9 @@ child_end midi_to_abc(const uint8_t *midi, size_t size, music_file *abc, const b
     return run(&t, midi, size, abc, o, why);
 }
 
+/* fluidsynth looks for a sound device even when it writes a file, and finding one leaves a folder of PulseAudio's behind. */
+static void without_device(void) { setenv("SDL_AUDIODRIVER", "dummy", 0); }
+
 static child_end midi_to_wave(const uint8_t *midi, size_t size, music_file *sound, const bgpt_options *o, char why[CHILD_WHY])
 {
     const tool t = { .in = "tune.mid", .out = "tune.wav", .argv = fluidsynth, .package = "fluidsynth", .seconds = sound_seconds, .limit = sound_limit };
@@ -190,6 +194,7 @@ static child_end midi_to_wave(const uint8_t *midi, size_t size, music_file *soun
         snprintf(why, CHILD_WHY, "no MIDI file that could be played: %.400s", error.text);
         return CHILD_FAILED;
     }
+    without_device();
     return run(&t, midi, size, sound, o, why);
 }
 
@@ -217,6 +222,7 @@ static bool present(const char *name, const char *question, const char *package,
 int music_programs(bool abc, bool sound)
 {
     char why[CHILD_WHY];
+    without_device();
     bool all = !abc || present("abc2midi", "-ver", "abcmidi", why);
     if (all && sound)
         all = present("fluidsynth", "--version", "fluidsynth", why);

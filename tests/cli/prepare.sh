@@ -31,26 +31,26 @@ checks=$((checks + 1))
 [ ! -e twice/a.txt ] && [ -e twice/b.txt ] || wrong "-f left a file of the preparation that it replaced"
 
 # names that would be the same
-mkdir -p same/d1 same/d2
-printf '1' >same/d1/x.txt && printf '2' >same/d2/x.txt && printf '3' >same/x~1.txt && printf '4' >same/A_k.txt && printf '5' >same/k.txt
-printf 'a\nb\n' >same/m.txt && printf 'c\nd\n' >same/m-000001.txt
-expect 0 "$BGPT" prepare text same --split-by line -o apart
+mkdir -p namesakes/d1 namesakes/d2
+printf '1' >namesakes/d1/x.txt && printf '2' >namesakes/d2/x.txt && printf '3' >namesakes/x~1.txt && printf '4' >namesakes/A_k.txt && printf '5' >namesakes/k.txt
+printf 'a\nb\n' >namesakes/m.txt && printf 'c\nd\n' >namesakes/m-000001.txt
+expect 0 "$BGPT" prepare text namesakes --split-by line -o apart
 checks=$((checks + 1))
 [ "$(find apart -name '*.txt' | wc -l)" = 9 ] || wrong "outputs fell on each other: $(ls apart)"
 exists apart/m-000001.txt
-expect 0 "$BGPT" prepare text apart/m-000001.txt -o alone
-exists alone/m-000001.txt
-printf '\357\273\277k.txt\tA\nd1/x.txt\tred\nd2/x.txt\tred\nA_k.txt\tA\n' >same.tsv
-expect 0 "$BGPT" prepare text same --labels same.tsv -o labelled
+expect 0 "$BGPT" prepare text apart/m-000001.txt -o lonely
+exists lonely/m-000001.txt
+printf '\357\273\277k.txt\tA\nd1/x.txt\tred\nd2/x.txt\tred\nA_k.txt\tA\n' >namesakes.tsv
+expect 0 "$BGPT" prepare text namesakes --labels namesakes.tsv -o tagged
 checks=$((checks + 1))
-[ "$(cat labelled/A_k.txt)" = 5 ] && [ "$(cat labelled/A_A-k.txt)" = 4 ] || wrong "labels: $(ls labelled)"
-grep -q 'same/m.txt: same.tsv has no label for it' labelled/manifest.tsv || wrong "a source without a label passed in silence"
+[ "$(cat tagged/A_k.txt)" = 5 ] && [ "$(cat tagged/A_A-k.txt)" = 4 ] || wrong "labels: $(ls tagged)"
+grep -q 'namesakes/m.txt: namesakes.tsv has no label for it' tagged/manifest.tsv || wrong "a source without a label passed in silence"
 printf 'k.txt\tA\nk.txt\tB\n' >two.tsv
-refuse 3 "k.txt has two labels" "$BGPT" prepare text same --labels two.tsv -o x1
+refuse 3 "k.txt has two labels" "$BGPT" prepare text namesakes --labels two.tsv -o x1
 printf 'k.txt\tA\tB\n' >two.tsv
-refuse 3 "line 1 has more than a name, a tab and a label" "$BGPT" prepare text same --labels two.tsv -o x1
-(cd same/d1 && "$BGPT" prepare text . --labels folders -o "$WORK/folder" >/dev/null 2>&1)
-exists folder/d1_x.txt
+refuse 3 "line 1 has more than a name, a tab and a label" "$BGPT" prepare text namesakes --labels two.tsv -o x1
+(cd namesakes/d1 && "$BGPT" prepare text . --labels folders -o "$WORK/foldered" >/dev/null 2>&1)
+exists foldered/d1_x.txt
 printf 'x' >.hidden.txt
 expect 0 "$BGPT" prepare text .hidden.txt -o seen
 exists seen/hidden.txt
