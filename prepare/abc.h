@@ -40,6 +40,7 @@ typedef struct abc_writer {
     int space, newline;            /* owed before the next token */
     int empty;                     /* nothing stands on this line of the result yet */
     int after_bar, after_tuplet, bars;
+    int lone_mark;                 /* the line is a letter that stands for a decoration, and nothing else yet */
     int grace;                     /* inside braces */
 } abc_writer;
 

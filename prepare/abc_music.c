@@ -21,7 +21,7 @@ void abc_emit(abc_writer *w, const char *text, size_t n)
     if (w->space && !w->empty && !w->after_bar)
         prepare_add(&w->t->text, " ", 1);
     prepare_add(&w->t->text, text, n);
-    w->space = w->empty = w->after_bar = w->after_tuplet = 0;
+    w->space = w->empty = w->after_bar = w->after_tuplet = w->lone_mark = 0;
 }
 
 static bg_status unexpected(const abc_writer *w, const char *p, bg_error *err)
@@ -338,12 +338,19 @@ static void put_bars_of_rest(abc_writer *w, const char **p, const char *end)
         abc_emit(w, begin, (size_t)(*p - begin));
 }
 
+static void put_mark(abc_writer *w, const char **p)
+{
+    const int first = w->empty || w->newline;
+    abc_emit(w, (*p)++, 1);
+    w->lone_mark = first;
+}
+
 static bg_status put_token(abc_writer *w, const char **p, const char *end, bg_error *err)
 {
     const char c = **p;
     if (is_note(c) || strchr("^_=zx", c))
         return put_note(w, p, end, err);
-    if ((w->grace || w->after_tuplet) && is_bar(*p, end))
+    if ((w->grace || w->after_tuplet || (w->lone_mark && c == ':')) && is_bar(*p, end)) /* "T:|" would be a title */
         return unexpected(w, *p, err);
     if (is_bar(*p, end) || (c == ':' && (w->after_bar || w->empty)))
         put_bar(w, p, end);
@@ -359,7 +366,9 @@ static bg_status put_token(abc_writer *w, const char **p, const char *end, bg_er
         return put_brace(w, p, err);
     else if (c == 'y' || c == 'Z' || c == 'X')
         put_bars_of_rest(w, p, end);
-    else if (strchr(")-<>.~&", c) || (c >= 'h' && c <= 'w') || (c >= 'H' && c <= 'W') || (c == '/' && w->grace))
+    else if ((c >= 'h' && c <= 'w') || (c >= 'H' && c <= 'W'))
+        put_mark(w, p);
+    else if (strchr(")-<>.~&", c) || (c == '/' && w->grace))
         abc_emit(w, (*p)++, 1);
     else
         return unexpected(w, *p, err);

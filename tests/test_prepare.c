@@ -81,6 +81,7 @@ static const form_case forms[] = {
     { "X:1\nL:1/0\nK:C\nA\n", "L:1/0 is no length", 0, 8 },
     { "X:1\nm:~n=n/o/n\nK:C\nA\n", "a macro", 0, 8 },
     { "X:1\nK:C\xc3\xa9\nA\n", "not ASCII", 0, 8 },
+    { "X:1\nK:C\n T:|A|\n", "':' is not expected", 0, 8 },
     { "X:1\nK:C\nAB:C\n", "':' is not expected", 0, 8 },
     { "X:1\nK:C\n(3|ABC\n", "'|' is not expected", 0, 8 },
     { "X:1\nK: |:A\n", "K: holds music", 0, 8 },
