@@ -221,6 +221,15 @@ static int one_stroke(const abc_tune *t, const char *begin, const char *end)
     return n && last[n - 1] == '|' && !(memchr(last, ':', n) && memchr(begin, ':', (size_t)(end - begin)));
 }
 
+/* Does the result end with a stroke alone?  Not behind a line's first letter, which would be a field's without it. */
+static int lone_stroke(const abc_tune *t)
+{
+    if (t->text.failed || bar_length(t) != 1 || t->text.text[t->text.length - 1] != '|')
+        return 0;
+    const char *end = t->text.text + t->text.length;
+    return !(t->text.length >= 3 && is_letter(end[-2]) && end[-3] == '\n');
+}
+
 /* A bar line with the number of a repeat behind it: ":|2", "|1,3".  One right behind another becomes one with it: "| |:" is "|:",
  * "|| |1" is "||[1", as a number without a bracket stands behind "|" and ":|" only. */
 static void put_bar(abc_writer *w, const char **p, const char *end)
@@ -236,7 +245,7 @@ static void put_bar(abc_writer *w, const char **p, const char *end)
         ++*p;
     if (again && *begin == '|' && one_stroke(w->t, begin, *p))
         begin++;
-    if (again && !w->t->text.failed && *p - begin > 1 && begin[0] == ':' && begin[1] == '|' && bar_length(w->t) == 1 && w->t->text.text[w->t->text.length - 1] == '|')
+    if (again && *p - begin > 1 && begin[0] == ':' && begin[1] == '|' && lone_stroke(w->t))
         w->t->text.length--; /* "| :|" is ":|", and "|:|" would begin a repeat */
     w->bars += !again;
     w->space = w->newline = 0;
