@@ -105,7 +105,7 @@ static void print_matrix(const confusion *c, int label_width)
     for (uint32_t k = 0; k < c->classes; k++)
         out("%*u", width, k);
     for (uint32_t i = 0; i < c->classes; i++) {
-        out("\n%3u  %-*.*s", i, label_width, label_width, label_text(c->model, i, number));
+        out("\n%3u  %-*.*s", i, label_width, label_width, plain(label_text(c->model, i, number)));
         for (uint32_t k = 0; k < c->classes; k++)
             out("%*llu", width, (unsigned long long)confusion_cell(c, i, k));
     }
@@ -129,7 +129,7 @@ void confusion_print(const confusion *c)
     for (uint32_t i = 0; i < c->classes; i++) {
         uint64_t truth, predicted, both;
         sums(c, i, &truth, &predicted, &both);
-        out("%3u  %-*.*s  %5llu", i, label_width, label_width, label_text(c->model, i, number), (unsigned long long)truth);
+        out("%3u  %-*.*s  %5llu", i, label_width, label_width, plain(label_text(c->model, i, number)), (unsigned long long)truth);
         print_share(6, both, truth);
         print_share(9, both, predicted);
         out("\n");

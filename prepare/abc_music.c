@@ -132,14 +132,14 @@ static bg_status put_note(abc_writer *w, const char **p, const char *end, bg_err
     return BG_OK;
 }
 
-/* The length behind a chord, from its '[': 1 when there is none. */
-static bg_status chord_length(const abc_writer *w, const char *p, const char *end, unsigned *n, unsigned *d, bg_error *err)
+/* The length behind a chord, from its '[': 1 when there is none; *behind: what follows. */
+static bg_status chord_length(const abc_writer *w, const char *p, const char *end, const char **behind, unsigned *n, unsigned *d, bg_error *err)
 {
-    const char *stop = memchr(p, ']', (size_t)(end - p));
-    if (!stop)
+    *behind = memchr(p, ']', (size_t)(end - p));
+    if (!*behind)
         return unfinished(w, '[', err);
-    stop++;
-    return read_length(w, 0, &stop, end, n, d, err);
+    ++*behind;
+    return read_length(w, 0, behind, end, n, d, err);
 }
 
 /* The notes of a chord and its ']', to text; *at moves on. */
@@ -173,14 +173,15 @@ static bg_status put_chord(abc_writer *w, const char **p, const char *end, bg_er
     size_t at = 1;
     unsigned n, d;
     const unsigned length_n = w->length_n, length_d = w->length_d;
-    BG_TRY(chord_length(w, *p, end, &n, &d, err));
+    const char *behind;
+    BG_TRY(chord_length(w, *p, end, &behind, &n, &d, err));
     w->length_n *= n; /* both far below 2^16 */
     w->length_d *= d;
     const bg_status s = read_chord(w, p, end, text, &at, err);
     w->length_n = length_n;
     w->length_d = length_d;
     BG_TRY(s);
-    BG_TRY(read_length(w, 0, p, end, &n, &d, err)); /* behind it */
+    *p = behind;
     if (w->grace)
         at += print_length(text + at, sizeof text - at, n, d);
     abc_emit(w, text, at);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUND = 256, HASH_TEXT = 65 };
+enum { ROUND = 256, HASH_TEXT = 65, MOST_FOLDERS = 3 };
 
 typedef struct work_item { size_t source; uint64_t part, parts; } work_item;
 
@@ -172,6 +172,8 @@ bg_status prepare_read(const bg_sys *sys, const char *path, uint64_t limit, uint
     return s == BG_OK ? s : bg_fail(err, s == BG_ERR_MEMORY ? s : BG_ERR_FORMAT, "%s", why.text);
 }
 
+size_t prepare_mark(const uint8_t *data, size_t size) { return size >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; }
+
 uint64_t prepare_part(const prepare_sink *k) { return k->part; }
 
 /* --- a round --------------------------------------------------------------------------------- */
@@ -306,38 +308,36 @@ static bg_status make_folders(const run_state *r, bg_error *err)
     return s;
 }
 
-/* Is the file in the folder itself? */
-static int lies_in(const bg_sys *sys, const char *path, const bg_file_stat *folder)
+/* What the parent folder of a path is; 0: nobody knows. */
+static int stat_parent(const bg_sys *sys, const char *path, bg_file_stat *st)
 {
     const char *slash = strrchr(path, '/');
     char *parent = slash ? bg_asprintf(sys, "%.*s", (int)(slash - path) + 1, path) : bg_strdup(sys, ".");
-    bg_file_stat st = { 0 };
-    const int known = parent && sys->stat(sys->ctx, parent, &st) == 0;
+    const int known = parent && sys->stat(sys->ctx, parent, st) == 0;
     bg_free(sys, parent);
-    return known && st.device == folder->device && st.inode == folder->inode;
+    return known;
 }
 
-/* An output could fall upon a source of its folder. */
-static bg_status keep_apart(const run_state *r, const char *folder, bg_error *err)
+/* An output could fall upon a source that lies where the outputs go: in `out` or in one of the tool's folders there. */
+static bg_status keep_apart(const run_state *r, bg_error *err)
 {
-    bg_file_stat st;
-    char *path = *folder ? bg_asprintf(r->sys, "%s/%s", r->job->out, folder) : bg_strdup(r->sys, r->job->out);
-    bg_status s = path ? BG_OK : bg_fail_memory(err, r->job->out, strlen(r->job->out));
-    if (s == BG_OK && r->sys->stat(r->sys->ctx, path, &st) != 0)
-        s = bg_fail_errno(err, 0, "cannot look at %s", path);
-    for (size_t i = 0; i < r->sources.count && s == BG_OK; i++)
-        if (lies_in(r->sys, r->sources.items[i].path, &st))
-            s = bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the folder that the outputs go to: choose another", r->sources.items[i].path);
-    bg_free(r->sys, path);
-    return s;
-}
-
-static bg_status keep_all_apart(const run_state *r, bg_error *err)
-{
-    bg_status s = keep_apart(r, "", err);
-    for (const char *const *f = r->tool->folders; s == BG_OK && f && *f; f++)
-        s = keep_apart(r, *f, err);
-    return s;
+    bg_file_stat places[1 + MOST_FOLDERS], st;
+    size_t count = 0;
+    for (const char *const *f = r->tool->folders; count == 0 || (f && f[count - 1]); count++) {
+        char *path = count == 0 ? bg_strdup(r->sys, r->job->out) : bg_asprintf(r->sys, "%s/%s", r->job->out, f[count - 1]);
+        const int known = path && count <= MOST_FOLDERS && r->sys->stat(r->sys->ctx, path, &places[count]) == 0;
+        bg_free(r->sys, path);
+        if (!known)
+            return bg_fail_errno(err, 0, "cannot look at the folders of %s", r->job->out);
+    }
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const char *path = r->sources.items[i].path;
+        const int known = stat_parent(r->sys, path, &st);
+        for (size_t k = 0; known && k < count; k++)
+            if (st.device == places[k].device && st.inode == places[k].inode)
+                return bg_fail(err, BG_ERR_ARGUMENT, "%s lies in the folder that the outputs go to: choose another", path);
+    }
+    return BG_OK;
 }
 
 bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned threads, const bg_sys *sys, prepare_totals *totals, bg_error *err)
@@ -348,7 +348,7 @@ bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned thre
     BG_TRY(make_folders(&r, err));
     BG_TRY(prepare_sources_open(&r.sources, j, sys, err));
     totals->sources = r.sources.count;
-    bg_status s = keep_all_apart(&r, err);
+    bg_status s = keep_apart(&r, err);
     if (s == BG_OK)
         s = prepare_journal_open(&r.journal, j->out, t->described, j->overwrite, sys, err);
     const int opened = s == BG_OK;

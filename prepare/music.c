@@ -94,7 +94,7 @@ static bg_status read_book(const music_tool *p, book *b, const char *path, bg_er
     }
     if (s == BG_OK) {
         size = plain_lines(data, size);
-        const size_t mark = size >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; /* of UTF-8 */
+        const size_t mark = prepare_mark(data, size);
         s = read_tunes(p, b, path, (const char *)data + mark, size - mark, err);
     }
     bg_free(p->sys, data);

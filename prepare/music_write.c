@@ -132,15 +132,14 @@ static bg_status judge(const music_tool *p, size_t number, int *good, bg_error *
 /* The first of the same melody that will be written, if it comes before this one; else *twin is `number`. */
 static bg_status earlier_twin(const music_tool *p, size_t number, size_t *twin, bg_error *err)
 {
-    int good = 0;
-    *twin = p->twin[number];
-    while (!p->m->keep_doubles && *twin != number && !good) {
+    *twin = p->m->keep_doubles ? number : p->twin[number];
+    while (*twin != number) {
+        int good;
         BG_TRY(judge(p, *twin, &good, err));
-        if (!good)
-            *twin = p->next[*twin];
+        if (good)
+            break;
+        *twin = p->next[*twin];
     }
-    if (p->m->keep_doubles)
-        *twin = number;
     return BG_OK;
 }
 

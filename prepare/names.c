@@ -45,7 +45,7 @@ static bg_status read_labels(label_table *t, const char *path, const bg_sys *sys
     size_t size, capacity = 0;
     BG_TRY(bg_read_file(sys, path, LABEL_FILE_LIMIT, &t->text, &size, err));
     size_t number = 0;
-    const size_t mark = size >= 3 && memcmp(t->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    const size_t mark = prepare_mark(t->text, size);
     for (char *line = (char *)t->text + mark, *end = (char *)t->text + size; line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line)), *last = stop ? stop : end, *tab;
         number++;
@@ -151,18 +151,21 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
-/* The first source whose key is these n characters, or NULL. */
-static const source_key *find_key(const source_key *keys, size_t count, const char *text, size_t n)
+typedef struct key_text { const char *text; size_t length; } key_text;
+
+static int compare_text(const void *a, const void *b)
 {
-    size_t low = 0, high = count;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (strncmp(keys[middle].text, text, n) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && strncmp(keys[low].text, text, n) == 0 && keys[low].text[n] == 0 ? &keys[low] : NULL;
+    const key_text *x = a;
+    const source_key *y = b;
+    const int order = strncmp(x->text, y->text, x->length);
+    return order ? order : y->text[x->length] ? -1 : 0;
+}
+
+/* Is it some source's key? */
+static int is_key(const source_key *keys, size_t count, const char *text, size_t length)
+{
+    const key_text wanted = { text, length };
+    return bsearch(&wanted, keys, count, sizeof *keys, compare_text) != NULL;
 }
 
 /* "a-000001" and "a-000001+3" could be outputs of a source "a", if there is one. */
@@ -174,7 +177,7 @@ static int looks_like_output(const source_key *keys, size_t count, const char *t
             n--;
         if (n == end || n == 0 || (text[n - 1] != '-' && text[n - 1] != '+'))
             return 0;
-        if (find_key(keys, count, text, --n))
+        if (is_key(keys, count, text, --n))
             return 1;
     }
     return 0;
@@ -189,7 +192,7 @@ static char *key_of(const prepare_sources *s, const prepare_source *source, cons
 static bg_status rename_stem(prepare_sources *s, prepare_source *b, const source_key *keys, bg_error *err)
 {
     char *stem = bg_asprintf(s->sys, "%s~%llu", b->stem, (unsigned long long)b->number), *key = stem ? key_of(s, b, stem) : NULL;
-    while (key && find_key(keys, s->count, key, strlen(key))) {
+    while (key && is_key(keys, s->count, key, strlen(key))) {
         char *longer = bg_asprintf(s->sys, "%s~", stem);
         bg_free(s->sys, stem);
         bg_free(s->sys, key);
@@ -219,7 +222,7 @@ static bg_status part_stems(prepare_sources *s, bg_error *err)
     if (status == BG_OK)
         qsort(keys, s->count, sizeof *keys, compare_keys);
     for (size_t i = 0; i < s->count && status == BG_OK; i++)
-        if (find_key(keys, s->count, keys[i].text, strlen(keys[i].text)) != &keys[i] || looks_like_output(keys, s->count, keys[i].text))
+        if ((i > 0 && strcmp(keys[i - 1].text, keys[i].text) == 0) || looks_like_output(keys, s->count, keys[i].text))
             status = rename_stem(s, &s->items[keys[i].number], keys, err);
     for (size_t i = 0; keys && i < s->count; i++)
         bg_free(s->sys, keys[i].text);

@@ -38,6 +38,8 @@ bg_status prepare_put_as(prepare_sink *sink, const prepare_output *o, const void
 void prepare_leave_out(prepare_sink *sink, const char *why);
 /* A source's bytes (bg_free).  BG_ERR_FORMAT: it cannot be read, or is longer than `limit`, which is no reason to end a run. */
 bg_status prepare_read(const bg_sys *sys, const char *path, uint64_t limit, uint8_t **data, size_t *size, bg_error *err);
+/* Bytes of UTF-8's byte order mark at the begin of a text, which are no text: 3 or 0. */
+size_t prepare_mark(const uint8_t *data, size_t size);
 /* Which of the source's parts is to be made, from 0 on. */
 uint64_t prepare_part(const prepare_sink *sink);
 

@@ -232,7 +232,7 @@ static bg_status make_text(const void *settings, const prepare_source *s, prepar
     size_t size;
     BG_TRY(prepare_read(sys, s->path, TEXT_LIMIT, &data, &size, err));
     bg_status status = c.t->from && size ? to_utf8(c.t, s->path, &data, &size, err) : BG_OK;
-    const size_t mark = size >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a byte order mark is no text */
+    const size_t mark = prepare_mark(data, size);
     if (status == BG_OK)
         status = cut(&c, (const char *)data + mark, size - mark, err);
     bg_free(sys, data);

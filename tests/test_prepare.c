@@ -51,7 +51,6 @@ static const form_case forms[] = {
       "X:1\nL:1/8\nK:C\n!trill!A ~B!fermata!c (3abc (3::2de(f-f) A>B {/g}^f _B,, =c'' .d Tu|\n", 1, 8 },
     /* typeset text between, a bar line at the begin of a line that looks like a field, rests of bars, room on paper */
     { "X:1\nL:1/8\nK:G\n%%begintext\nK:lost words\n%%endtext\n%%MIDI program 3\nG:|y4 Z4 |x2 A\\\nB|\n", "X:1\nL:1/8\nK:G\nG:|Z4|x2 AB|\n", 1, 8 },
-    /* what is broken */
     /* a chord's length goes to its notes, also of those that have one */
     { "X:1\nL:1/4\nK:C\n[CEG]2 [C2E]3/2 [CE]|\n", "X:1\nL:1/8\nK:C\n[C4E4G4] [C6E3] [C2E2]|\n", 1, 8 },
     { "X:1\nL:1/4\nK:C\n{[CE]2}A|\n", "X:1\nL:1/8\nK:C\n{[CE]2}A2|\n", 1, 8 },
@@ -65,6 +64,7 @@ static const form_case forms[] = {
     { "X:1\nL:1/8\nK:C\n|:AB|cd| :|\nAB|\n:|\n", "X:1\nL:1/8\nK:C\n|:AB|cd:|AB:|\n", 1, 8 },
     /* another L: in one voice */
     { "X:1\nL:1/8\nK:C\nV:1\n[L:1/16]AB|\nV:1\nAB|\n", "X:1\nL:1/8\nK:C\nV:1\nA/B/|\nV:1\nA/B/|\n", 1, 8 },
+    /* what is broken */
     { "X:1\nL:1/8\nK:C\nV:1\n[L:1/16]AB|\nV:2\nAB|\n", "line 6: L: changes in a tune of several voices", 0, 8 },
     { "X:1\nL:1/8\nK:C\nV:1\nAB|\nV:2\nL:1/4\nAB|\n", "line 7: L: changes in a tune of several voices", 0, 8 },
     { "X:1\nQ:99999999999\nK:C\nA\n", "Q:99999999999 is no tempo", 0, 8 },
