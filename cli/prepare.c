@@ -62,8 +62,6 @@ int prepare_command(const common *c, const prepare_arguments *a, prepare_tool *t
     const bg_status s = prepare_run(&j, tool, (unsigned)c->threads, bg_sys_default(), &totals, &err);
     progress_clear();
     bg_free(bg_sys_default(), described);
-    if (s == BG_ERR_ARGUMENT)
-        return usage_error("%s; -f writes into it all the same", err.text);
     if (s != BG_OK)
         return fail((bgpt_status)s, "%s", err.text);
     if (totals.left_out && totals.written == 0 && totals.resumed == 0)

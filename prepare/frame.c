@@ -86,7 +86,7 @@ static bg_status write_output(const run_state *r, const char *path, const void *
     const int first = !r->journal.resumed && !r->job->overwrite; /* nothing can be there that is ours */
     const int fd = sys->open(sys->ctx, path, O_WRONLY | O_CREAT | (first ? O_EXCL : O_TRUNC) | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
-        return bg_fail(err, BG_ERR_ARGUMENT, "%s is there already and was not made by this preparation", path);
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s is there already and was not made by this preparation; -f writes over it", path);
     if (fd < 0)
         return bg_fail_errno(err, 0, "cannot create %s", path);
     bg_status s = bg_write_full(sys, path, fd, data, size, err);

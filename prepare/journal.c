@@ -146,7 +146,7 @@ static bg_status go_on(prepare_journal *j, const char *settings, int overwrite, 
     else if (overwrite)
         remove_outputs(j, (char *)data, (char *)data + size);
     else if (size)
-        s = bg_fail(err, BG_ERR_ARGUMENT, "%s is of a preparation with other settings that was not finished", j->part);
+        s = bg_fail(err, BG_ERR_ARGUMENT, "%s is of a preparation with other settings that was not finished; -f takes that away first", j->part);
     bg_free(j->sys, data);
     return s;
 }
@@ -182,7 +182,7 @@ bg_status prepare_journal_open(prepare_journal *j, const char *folder, const cha
     j->manifest = bg_asprintf(sys, "%s/manifest.tsv", folder);
     bg_status s = j->part && j->manifest ? BG_OK : bg_fail_memory(err, folder, strlen(folder));
     if (s == BG_OK && !overwrite && bg_exists(sys, j->manifest))
-        s = bg_fail(err, BG_ERR_ARGUMENT, "%s is there: the folder holds a finished preparation", j->manifest);
+        s = bg_fail(err, BG_ERR_ARGUMENT, "%s is there: the folder holds a finished preparation; -f takes that away first", j->manifest);
     if (s == BG_OK && bg_exists(sys, j->manifest))
         s = remove_finished(j, err);
     if (s == BG_OK && bg_exists(sys, j->part))
