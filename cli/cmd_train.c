@@ -43,7 +43,7 @@ static const option train_options[] = {
     { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, NULL, "X", "share of activations left out in training (plain: 0)" },
     { "embedding-init", 0, OPTION_CHOICE, AT(embedding_init), 0, 0, NULL, "normal|bits",
       "how the rows of byte values and patch positions begin: each by itself, or built of the bits of its number, for files of numbers and addresses (plain: normal)" },
-    { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model; --patches N beside it: with a context of another length, --grams N: with other tables of n-grams, or none" },
+    { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model; --patches N beside it: with a context of another length; --patch-layers L, --byte-layers L: with more layers, which begin by adding nothing; --grams N: with other tables of n-grams, or none" },
     { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
     { "meta", 0, OPTION_LIST, AT(meta), 0, 0, NULL, "KEY=VALUE", "a fact to store in the model; may be given several times" },
     HEADING("Length (the first that is reached; 1 epoch when none is given)"),
@@ -102,7 +102,7 @@ static int check_arguments(const train_arguments *a)
     if (a->patience > 0 && a->validation.count == 0 && !a->resume)
         return usage_error("--patience is about held-out figures: --val is missing");
     if (a->init != NULL && shape_given(&a->shape))
-        return usage_error("--init takes the shape from its model: only --patches and --grams can be others");
+        return usage_error("--init takes the shape from its model: only --patches, --patch-layers, --byte-layers and --grams can be others");
     return shape_check(&a->shape);
 }
 
@@ -161,6 +161,8 @@ static int fill(const train_arguments *a, bgpt_train *t)
     overrule(a, t);
     if (a->init != NULL) {
         t->init_patches = (uint32_t)a->shape.patches;
+        t->init_patch_layers = (uint32_t)a->shape.patch_layers;
+        t->init_byte_layers = (uint32_t)a->shape.byte_layers;
         t->init_grams = !GIVEN(a, shape.grams) ? 0 : a->shape.grams ? (int32_t)a->shape.grams : -1;
     }
     return shape_fill(&a->common, &a->shape, offsetof(train_arguments, shape), &t->config);

@@ -7,7 +7,7 @@
 
 bool shape_given(const shape_arguments *a)
 {
-    return a->size != NULL || a->hidden || a->patch_layers || a->byte_layers || a->byte_hidden || a->patch_size || a->previous;
+    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || a->previous;
 }
 
 bool shape_listed(const shape_arguments *a)

@@ -12,6 +12,14 @@
 
 /* --- a new run --------------------------------------------------------------- */
 
+static bg_status deeper(uint32_t *layers, uint32_t wanted, const char *decoder, const char *init, bg_error *err)
+{
+    if (wanted && wanted < *layers)
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: the %s decoder has %u layers, and cannot begin with %u: layers are added, none is left out", init, decoder, *layers, wanted);
+    *layers = wanted ? wanted : *layers;
+    return BG_OK;
+}
+
 /* The shape of the model to start from, but for what is asked for; a classifier has no byte decoder. */
 static bg_status shape_of_init(bg_trainer *r, const bg_train *t, bg_error *err)
 {
@@ -26,6 +34,8 @@ static bg_status shape_of_init(bg_trainer *r, const bg_train *t, bg_error *err)
         c.byte_hidden = c.hidden;
     }
     c.classes = 0; /* the new labels decide */
+    BG_TRY(deeper(&c.patch_layers, t->init_patch_layers, "patch", t->init, err));
+    BG_TRY(deeper(&c.byte_layers, t->init_byte_layers, "byte", t->init, err));
     if (t->init_patches)
         c.patches = t->init_patches;
     if (t->init_grams)

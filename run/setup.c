@@ -119,9 +119,21 @@ static void renew_classifier(bg_trainer *r, const float *fresh)
     }
 }
 
+/* Layers that a model to start from lacks begin by adding nothing, so that the deeper model does as that one did. */
+static void silence(bg_trainer *r, uint32_t blocks, uint32_t from, uint32_t to)
+{
+    const bg_tensor *t = bg_model_params(r->model)->tensors + blocks;
+    for (uint32_t i = from * BG_BLOCK_FIELDS; i < to * BG_BLOCK_FIELDS; i++)
+        if (t[i].init == BG_INIT_RESIDUAL)
+            r->machine.be->ops->zero(r->machine.be, bg_model_weights(r->model) + t[i].offset, t[i].count * sizeof(float));
+}
+
 static bg_status load_init(bg_trainer *r, const float *fresh, bg_error *err)
 {
     const char *path = r->recipe.init;
+    const bg_params *p = bg_model_params(r->model);
+    const bg_config *ours = &r->recipe.settings.config;
+    bg_config theirs;
     bg_st_file f = { 0 };
     uint32_t loaded = 0;
     char sum[BG_SUM_TEXT];
@@ -134,8 +146,15 @@ static bg_status load_init(bg_trainer *r, const float *fresh, bg_error *err)
         s = bg_fail(err, BG_ERR_FORMAT, "%s: has no tensor that the new model could start from", path);
     if (s == BG_OK && !same_labels(r, &f))
         renew_classifier(r, fresh);
+    if (s == BG_OK)
+        s = bg_file_config(&theirs, &f, err);
     bg_st_close(&f);
-    return s;
+    if (s != BG_OK)
+        return s;
+    silence(r, p->patch_blocks, theirs.patch_layers, ours->patch_layers);
+    if (theirs.byte_layers) /* without any a whole decoder is new */
+        silence(r, p->byte_blocks, theirs.byte_layers, ours->byte_layers);
+    return BG_OK;
 }
 
 static bg_status first_weights(bg_trainer *r, bg_error *err)

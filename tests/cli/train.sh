@@ -201,3 +201,16 @@ expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors 
 "$BGPT" info same/model.safetensors >long.txt
 grep -q '^context in patches *80$' long.txt || wrong "not the model's context"
 grep -q '^rows of n-grams *16$' long.txt || wrong "not the model's tables"
+
+# more layers: they begin by adding nothing, so that a model that has hardly moved predicts as the one it started from
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --patch-layers 3 --byte-layers 2 --lr 1e-12 --steps 1 -t 1 --out deep
+"$BGPT" info deep/model.safetensors >deep.txt
+grep -q '^patch layers  *3$' deep.txt || wrong "not three patch layers"
+grep -q '^byte layers  *2$' deep.txt || wrong "not two byte layers"
+for m in short deep; do
+    "$BGPT" eval -m $m/model.safetensors cpu:5:8:1-4 --precision fp32 | awk '/in all/ { printf "%.4f\n", $3 }' >$m.bits
+done
+[ -s short.bits ] || wrong "no figure of the shallow model"
+cmp -s short.bits deep.bits || wrong "the deeper model begins elsewhere: $(cat short.bits deep.bits)"
+refuse 2 "layers are added, none is left out" "$BGPT" train cpu:0:4:1-4 --init deep/model.safetensors --patch-layers 2 --steps 1 --out shallow
+refuse 2 "only --patches" "$BGPT" train cpu:0:4:1-4 --init deep/model.safetensors --hidden 128 --steps 1 --out shallow
