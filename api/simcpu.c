@@ -113,6 +113,6 @@ bgpt_status bgpt_cpu_program(uint64_t seed, uint64_t index, int test, uint32_t m
     if (least > most || most > BG_SIM_SLOTS || index >= BG_SIM_TEST)
         s = bg_fail(&e, BG_ERR_ARGUMENT, "program %llu of %u to %u instructions: 1 to %d fit, below number 2^63", (unsigned long long)index, least, most, BG_SIM_SLOTS);
     else
-        bg_sim_instance(seed, test ? BG_SIM_TEST + index : index, least, most, file, size);
+        bg_sim_instance(seed, test ? BG_SIM_TEST + index : index, &(bg_sim_draw){ least, most, 0 }, file, size);
     return bg_api_return(err, s, &e);
 }

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define FORM "cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...][:OP[,OP...]]]]"
+
 static const char prefix[] = "cpu:";
 
 int bg_programs_named(const char *path) { return strncmp(path, prefix, sizeof prefix - 1) == 0; }
@@ -41,8 +43,7 @@ static bg_status read_range(bg_programs *p, const char **at, const char *name, b
                        (unsigned long long)most, BG_SIM_SLOTS, BG_SIM_SLOTS);
     if (p->ranges == BG_PROGRAM_RANGES)
         return bg_fail(err, BG_ERR_ARGUMENT, "%s: more than %d ranges of instructions", name, BG_PROGRAM_RANGES);
-    p->range[p->ranges].least = (uint32_t)least;
-    p->range[p->ranges++].most = (uint32_t)most;
+    p->range[p->ranges++] = (bg_sim_draw){ (unsigned)least, (unsigned)most, 0 };
     return BG_OK;
 }
 
@@ -51,6 +52,29 @@ static bg_status read_ranges(bg_programs *p, const char **at, const char *name, 
     do
         BG_TRY(read_range(p, at, name, err));
     while (take(at, ','));
+    return BG_OK;
+}
+
+static bg_status read_operation(uint32_t *often, const char **at, const char *name, bg_error *err)
+{
+    const size_t length = strcspn(*at, ",:");
+    for (int op = BG_SIM_HLT + 1; op < BG_SIM_OPS; op++)
+        if (strlen(bg_sim_ops[op].name) == length && strncmp(bg_sim_ops[op].name, *at, length) == 0) {
+            *often |= 1u << op;
+            *at += length;
+            return BG_OK;
+        }
+    return bg_fail(err, BG_ERR_ARGUMENT, "%s: character %d: expected operations as ADD,SUB, of those that programs are made of", name, (int)(*at - name) + 1);
+}
+
+static bg_status read_operations(bg_programs *p, const char **at, const char *name, bg_error *err)
+{
+    uint32_t often = 0;
+    do
+        BG_TRY(read_operation(&often, at, name, err));
+    while (take(at, ','));
+    for (uint32_t i = 0; i < p->ranges; i++)
+        p->range[i].often = often;
     return BG_OK;
 }
 
@@ -69,13 +93,15 @@ bg_status bg_programs_parse(bg_programs *p, const char *name, bg_error *err)
     const char *at = name + sizeof prefix - 1;
     memset(p, 0, sizeof *p);
     if (!read_number(&at, &p->seed))
-        return bg_fail(err, BG_ERR_ARGUMENT, "%s: expected cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...]]], with a number below 2^64 as SEED", name);
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: expected " FORM ", with a number below 2^64 as SEED", name);
     if (take(&at, ':'))
         BG_TRY(read_count(p, &at, name, err));
     if (take(&at, ':'))
         BG_TRY(read_ranges(p, &at, name, err));
+    if (p->ranges && take(&at, ':'))
+        BG_TRY(read_operations(p, &at, name, err));
     if (*at)
-        return bg_fail(err, BG_ERR_ARGUMENT, "%s: character %d: '%s' is not understood; expected cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...]]]", name,
+        return bg_fail(err, BG_ERR_ARGUMENT, "%s: character %d: '%s' is not understood; expected " FORM, name,
                        (int)(at - name) + 1, at);
     if (p->ranges == 0) { /* the paper's */
         p->ranges = 1;
@@ -87,7 +113,7 @@ bg_status bg_programs_parse(bg_programs *p, const char *name, bg_error *err)
 
 void bg_programs_make(const bg_programs *p, uint64_t i, uint8_t *file, size_t *size)
 {
-    bg_sim_instance(p->seed, p->first + i, p->range[p->now].least, p->range[p->now].most, file, size);
+    bg_sim_instance(p->seed, p->first + i, &p->range[p->now], file, size);
 }
 
 uint64_t bg_programs_largest(const bg_programs *p)

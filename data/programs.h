@@ -1,10 +1,11 @@
 /* A data set that is made instead of read: random programs of the simulated
  * processor with their states, by a name in place of a path,
  *
- *     cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...]]]
+ *     cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...][:OP[,OP...]]]]
  *
  * of COUNT programs (none given: endless) of MIN to MAX instructions.  Several ranges
- * are a curriculum: each holds for an equal part of the run. */
+ * are a curriculum: each holds for an equal part of the run.  Every second instruction is one of the
+ * operations named (ADD,SUB); none named: all are as frequent. */
 #ifndef BG_DATA_PROGRAMS_H
 #define BG_DATA_PROGRAMS_H
 
@@ -19,7 +20,7 @@ typedef struct bg_programs {
     uint64_t first;      /* index of the first program of the seed: evaluation takes others than training */
     uint32_t ranges;     /* >= 1 */
     uint32_t now;        /* the range that holds */
-    struct { uint32_t least, most; } range[BG_PROGRAM_RANGES];
+    bg_sim_draw range[BG_PROGRAM_RANGES];
 } bg_programs;
 
 /* Is it such a name, well-formed or not? */

@@ -51,7 +51,7 @@ static bg_status make_file(const job *j, uint64_t number, char *path, bg_error *
     char name[BG_MD5_HEX];
     size_t size;
     int test = number >= f->train;
-    bg_sim_instance(f->seed, test ? BG_SIM_TEST + number - f->train : number, f->least, f->most, file, &size);
+    bg_sim_instance(f->seed, test ? BG_SIM_TEST + number - f->train : number, &(bg_sim_draw){ f->least, f->most, 0 }, file, &size);
     bg_md5(file, size, name);
     snprintf(path, j->room, "%s/%s/%s.bin", f->out, test ? "test" : "train", name);
     return write_file(j, path, file, size, err);

@@ -11,10 +11,15 @@
  * same test files beside any number of training files, and never one of them. */
 #define BG_SIM_TEST (UINT64_C(1) << 63)
 
-/* Instance `index` of a seed: a program of `least` to `most` instructions (1 to
- * BG_SIM_SLOTS, HLT counted), its start and its states, BG_SIM_FILE bytes at
- * most.  Depends on its arguments alone. */
-void bg_sim_instance(uint64_t seed, uint64_t index, unsigned least, unsigned most, uint8_t *file, size_t *size);
+/* What programs are drawn from. */
+typedef struct bg_sim_draw {
+    unsigned least, most; /* instructions, 1 to BG_SIM_SLOTS, HLT counted */
+    uint32_t often;       /* a bit 1 << opcode each, not HLT's: every second instruction is one of these; 0: all are as frequent */
+} bg_sim_draw;
+
+/* Instance `index` of a seed: a program, its start and its states, BG_SIM_FILE
+ * bytes at most.  Depends on its arguments alone. */
+void bg_sim_instance(uint64_t seed, uint64_t index, const bg_sim_draw *draw, uint8_t *file, size_t *size);
 
 typedef struct bg_sim_folder {
     const char *out; /* gets out/train and out/test */

@@ -29,13 +29,16 @@ static void names(void **state)
     CHECK_OK(bg_programs_parse(&p, "cpu:0::1-16,1-64,256-256", &err), err);
     assert_true(p.count == 0 && p.ranges == 3 && p.range[1].most == 64 && p.range[2].least == 256 && p.now == 0);
     assert_int_equal(bg_programs_largest(&p), BG_SIM_FILE);
+    assert_true(p.range[0].often == 0 && p.range[2].often == 0);
+    CHECK_OK(bg_programs_parse(&p, "cpu:0::1-16,1-64:ADD,DIV", &err), err);
+    assert_true(p.ranges == 2 && p.range[0].often == (1u << 13 | 1u << 16) && p.range[1].often == p.range[0].often);
 }
 
 static void wrong_names(void **state)
 {
     static const char *const wrong[] = {
         "cpu:", "cpu:x", "cpu:-1", "cpu: 1", "cpu:18446744073709551616", "cpu:1:0", "cpu:1:x", "cpu:1:4294967295", "cpu:1:5:", "cpu:1::", "cpu:1:5:3",
-        "cpu:1:5:3-", "cpu:1:5:0-3", "cpu:1:5:4-3", "cpu:1:5:1-257", "cpu:1:5:1-16,", "cpu:1:5:1-16;1-64", "cpu:1:5:1-16:9", "cpu:1x", "cpu:1:5x",
+        "cpu:1:5:3-", "cpu:1:5:0-3", "cpu:1:5:4-3", "cpu:1:5:1-257", "cpu:1:5:1-16,", "cpu:1:5:1-16;1-64", "cpu:1:5:1-16:9", "cpu:1:5:1-16:", "cpu:1:5:1-16:AD", "cpu:1:5:1-16:ADDS", "cpu:1:5:1-16:ADD,", "cpu:1:5:1-16:HLT", "cpu:1:5:1-16:ADD:SUB", "cpu:1:5:ADD", "cpu:1x", "cpu:1:5x",
         "cpu:1::1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2,1-2",
     };
     bg_programs p;
@@ -79,7 +82,7 @@ static void whole_programs(void **state)
             const size_t item = bg_dataset_index(&d, 99, 1000000 + f);
             assert_int_equal(item, 1000000 + f);
             CHECK_OK(bg_dataset_add(&d, &b, item, 99, f, &bytes, &err), err);
-            bg_sim_instance(3, item, 1, 16, file, &size);
+            bg_sim_instance(3, item, &(bg_sim_draw){ 1, 16, 0 }, file, &size);
             assert_true(holds(&b, f, file, size));
             assert_int_equal(bg_item_patches(&d, item), bg_file_patches(size, 16));
             assert_int_equal(bytes, target ? size - BG_SIM_IMAGE : size);
@@ -137,7 +140,7 @@ static void empty_memory_left_out(void **state)
             assert_int_equal(bytes, same);
             uint8_t file[BG_SIM_FILE];
             size_t size;
-            bg_sim_instance(3, f, 1, 40, file, &size);
+            bg_sim_instance(3, f, &(bg_sim_draw){ 1, 40, 0 }, file, &size);
             const uint32_t fetched = (uint32_t)((size - BG_SIM_IMAGE) / BG_SIM_STATE), used = (4 * fetched + P - 1) / P;
             const uint32_t gone = whole.row_start[f + 1] - whole.row_start[f] - (some.row_start[f + 1] - some.row_start[f]);
             assert_true(gone == 0 || gone == BG_SIM_MEMORY / P - used);

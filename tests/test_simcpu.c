@@ -283,7 +283,7 @@ static void test_round_trip(void **state)
     bg_error err;
     for (uint64_t i = 0; i < 500; i++) {
         bg_text t;
-        bg_sim_instance(3, i, 1, 256, file, &size);
+        bg_sim_instance(3, i, &(bg_sim_draw){ 1, 256, 0 }, file, &size);
         for (uint64_t k = 0; k < i % 4 * 20; k++) /* three of four with damage */
             file[(k * 7919 + i * 31) % BG_SIM_IMAGE] = (uint8_t)(k * 37 + i);
         bg_text_open(&t, bg_sys_default());
@@ -302,7 +302,7 @@ static void test_evaluate(void **state)
     size_t size;
     bg_error err;
     bg_sim_score s = { 0 };
-    bg_sim_instance(5, 0, 20, 20, file, &size);
+    bg_sim_instance(5, 0, &(bg_sim_draw){ 20, 20, 0 }, file, &size);
     assert_int_equal(size, BG_SIM_MEMORY + 21 * BG_SIM_STATE);
     CHECK_OK(bg_sim_evaluate(&s, file, size, "f", &err), err);
     assert_int_equal(s.verdict, BG_SIM_EXACT);

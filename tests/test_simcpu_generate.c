@@ -88,7 +88,7 @@ static void test_distributions(void **state)
     size_t size;
     memset(&seen, 0, sizeof seen);
     for (uint64_t i = 0; i < PROGRAMS; i++) {
-        bg_sim_instance(2024, i, 1, 255, file, &size);
+        bg_sim_instance(2024, i, &(bg_sim_draw){ 1, 255, 0 }, file, &size);
         count_program(file);
     }
     check_even("length", seen.length, 255);
@@ -116,21 +116,45 @@ static void test_distributions(void **state)
     assert_true(deviate(cut, 255) > limit);
 }
 
+/* Half of the instructions are drawn from those named, evenly, and half from all. */
+static void test_often(void **state)
+{
+    uint8_t file[BG_SIM_FILE];
+    size_t size;
+    uint64_t named[3], all = 0, rest[BG_SIM_OPS - 1 - 3];
+    memset(&seen, 0, sizeof seen);
+    for (uint64_t i = 0; i < PROGRAMS / 100; i++) {
+        bg_sim_instance(2025, i, &(bg_sim_draw){ 1, 255, 1u << 13 | 1u << 14 | 1u << 19 }, file, &size);
+        count_program(file);
+    }
+    for (unsigned op = 1, k = 0, r = 0; op < BG_SIM_OPS; op++) {
+        if (op == 13 || op == 14 || op == 19)
+            named[k++] = seen.op[op];
+        else
+            rest[r++] = seen.op[op];
+        all += seen.op[op];
+    }
+    check_even("operations named", named, 3);
+    check_even("operations not named", rest, BG_SIM_OPS - 1 - 3);
+    const double share = (double)(named[0] + named[1] + named[2]) / (double)all;
+    assert_true(fabs(share - (0.5 + 0.5 * 3 / 20)) < 0.005);
+}
+
 static void test_instances(void **state)
 {
     uint8_t a[BG_SIM_FILE], b[BG_SIM_FILE];
     size_t m, n;
     for (unsigned length = 1; length <= BG_SIM_SLOTS; length += 51) {
-        bg_sim_instance(1, 5, length, length, a, &m);
+        bg_sim_instance(1, 5, &(bg_sim_draw){ length, length, 0 }, a, &m);
         assert_int_equal(m, BG_SIM_MEMORY + (length + 1) * BG_SIM_STATE);
     }
-    bg_sim_instance(1, 5, 1, 255, a, &m);
-    bg_sim_instance(1, 5, 1, 255, b, &n);
+    bg_sim_instance(1, 5, &(bg_sim_draw){ 1, 255, 0 }, a, &m);
+    bg_sim_instance(1, 5, &(bg_sim_draw){ 1, 255, 0 }, b, &n);
     assert_int_equal(m, n);
     assert_memory_equal(a, b, m);
-    bg_sim_instance(1, 6, 1, 255, b, &n);
+    bg_sim_instance(1, 6, &(bg_sim_draw){ 1, 255, 0 }, b, &n);
     assert_memory_not_equal(a, b, BG_SIM_IMAGE);
-    bg_sim_instance(2, 5, 1, 255, b, &n);
+    bg_sim_instance(2, 5, &(bg_sim_draw){ 1, 255, 0 }, b, &n);
     assert_memory_not_equal(a, b, BG_SIM_IMAGE);
 }
 
@@ -268,7 +292,7 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_distributions), cmocka_unit_test(test_instances), cmocka_unit_test(test_md5),
+        cmocka_unit_test(test_distributions), cmocka_unit_test(test_often), cmocka_unit_test(test_instances), cmocka_unit_test(test_md5),
         cmocka_unit_test(test_folder),        cmocka_unit_test(test_stop),      cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
