@@ -1,0 +1,42 @@
+#!/bin/sh
+# Trains models/cpu.safetensors again, in eight stages of which each goes on from the one before (docs/experiments/cpu.md says
+# why); about two hours on two cores of an AMD server processor (Zen 4).
+#
+#   models/cpu.sh OUT
+#
+# OUT gets a run folder a stage and cpu.safetensors.  Run again, it goes on where it was stopped.  BGPT names the program where
+# it is not in PATH.
+set -eu
+bgpt=${BGPT:-bgpt}
+out=$1
+last=
+mkdir -p "$out"
+
+stage() { # NAME, PROGRAMS, options
+    name=$1 programs=$2
+    shift 2
+    if [ -f "$out/$name/config.json" ]; then
+        [ -f "$out/$name/done" ] || "$bgpt" train --resume --out "$out/$name"
+    else
+        "$bgpt" train "$programs" ${last:+--init "$last"} --recipe fast --skip-empty 0.9 --loss target --schedule constant "$@" --out "$out/$name"
+    fi
+    : >"$out/$name/done"
+    last=$out/$name/model.safetensors
+}
+
+arithmetic=ADD,SUB,DIV
+# the fetch and the easy instructions, on short programs
+stage 1 cpu:0::1-16 --previous patch --grams 0 --embedding-init bits --hidden 256 --patch-layers 6 --byte-layers 2 --patches 96 \
+    --batch 32 --lr 5e-3 --warmup 150 --steps 1928
+# more layers for arithmetic
+stage 2 cpu:1::1-64 --patch-layers 8 --byte-layers 4 --patches 328 --batch 12 --lr 3e-3 --warmup 60 --steps 408
+stage 3 cpu:2::1-32 --batch 20 --lr 4e-3 --warmup 30 --steps 341
+# weights that decay, so that attention lets gradients through: further addresses
+stage 4 cpu:4::1-32:$arithmetic --batch 20 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 808
+stage 5 cpu:5::1-64:$arithmetic,XOR --batch 12 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 887
+stage 6 cpu:6::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 654
+stage 7 cpu:7::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 1.5 --warmup 10 --steps 672
+# all two-operand instructions, with a falling rate
+stage 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --schedule stable --cooldown 0.75 --warmup 10 --steps 2000 \
+    --licence MIT
+"$bgpt" export "$last" "$out/cpu.safetensors"
