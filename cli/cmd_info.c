@@ -4,6 +4,7 @@
 #include "cli/models.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/shape.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,6 @@ static const struct config_row {
     { "patch_layers", "patch layers", offsetof(bgpt_config, patch_layers) },
     { "byte_layers", "byte layers", offsetof(bgpt_config, byte_layers) },
     { "byte_hidden", "byte width", offsetof(bgpt_config, byte_hidden) },
-    { "previous", "sees the patch before", offsetof(bgpt_config, previous) },
     { "grams", "rows of n-grams", offsetof(bgpt_config, grams) },
     { "patches", "context in patches", offsetof(bgpt_config, patches) },
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
@@ -48,6 +48,9 @@ static json_t *config_json(const bgpt_config *c)
     json_t *o = json_object();
     for (size_t i = 0; i < CONFIG_ROWS; i++)
         json_object_set_new(o, config_rows[i].key, json_integer(config_value(c, &config_rows[i])));
+    char word[SHAPE_WORD];
+    shape_previous(c->previous, word);
+    json_object_set_new(o, "previous", json_string(word));
     return o;
 }
 
@@ -103,6 +106,9 @@ static void print_facts(const bgpt_model *m)
     const char *key, *value, *label;
     for (size_t i = 0; i < CONFIG_ROWS; i++)
         out("%-20s  %u\n", config_rows[i].meaning, config_value(&c, &config_rows[i]));
+    char word[SHAPE_WORD];
+    shape_previous(c.previous, word);
+    out("%-20s  %s\n", "sees of patch before", word);
     out("%-20s  %llu\n", "parameters", (unsigned long long)bgpt_parameters(m));
     for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++) {
         if (strcmp(key, "labels") != 0)

@@ -11,6 +11,8 @@ typedef struct shape_arguments {
     uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams;
 } shape_arguments;
 
+/* in the library's order: see bgpt_config */
+#define SHAPE_PREVIOUS "none|column|keys|column+keys|patch"
 #define SHAPE_AT(type, member) offsetof(type, shape.member)
 #define SHAPE_ROWS(type) \
     { "size", 0, OPTION_TEXT, SHAPE_AT(type, size), 0, 0, NULL, "NAME", "a named shape (--size list shows them); single numbers below change it" }, \
@@ -20,13 +22,17 @@ typedef struct shape_arguments {
     { "byte-hidden", 0, OPTION_COUNT, SHAPE_AT(type, byte_hidden), 64, 8192, NULL, "H", "width of the byte decoder; without it, that of the patch decoder" }, \
     { "patches", 0, OPTION_COUNT, SHAPE_AT(type, patches), 3, 65536, NULL, "N", "context in patches" }, \
     { "patch-size", 0, OPTION_COUNT, SHAPE_AT(type, patch_size), 1, 64, NULL, "P", "bytes of a patch" }, \
-    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, "none|column|keys|column+keys|patch", \
+    { "previous", 0, OPTION_CHOICE, SHAPE_AT(type, previous), 0, 0, NULL, SHAPE_PREVIOUS, \
       "what of the patch before the byte decoder sees beside the feature: column: at each place the byte at the same place; keys: all its bytes, by " \
       "attention to tables; patch: column, and all its bytes as positions in front, through all layers; the published code has no such models" }, \
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
 
-/* Was any of them typed but --patches and --grams? */
+/* The word of SHAPE_PREVIOUS that a config's `previous` stands for, into word; "?" for none. */
+enum { SHAPE_WORD = 16 };
+void shape_previous(uint32_t previous, char word[SHAPE_WORD]);
+
+/* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams? */
 bool shape_given(const shape_arguments *a);
 /* Is it --size list?  Then the sizes have been printed. */
 bool shape_listed(const shape_arguments *a);

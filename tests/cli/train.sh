@@ -191,6 +191,9 @@ printf '{"step": 1, "loss": 2}\n{"step": 2, "loss": 1}\n' >'a "b" $c/log.jsonl'
 expect 0 "$BGPT" plot 'a "b" $c' -o 'd "e".svg' -q
 exists 'd "e".svg'
 
+"$BGPT" info programs/model.safetensors | grep -q '^sees of patch before *column+keys$' || wrong "not the word of --previous"
+"$BGPT" info whole/model.safetensors --format=json | grep -q '"previous": "none"' || wrong "not none of the patch before"
+
 # other lengths and tables than the model to start from
 expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --hidden 64 --patch-layers 1 --byte-layers 1 --patches 80 --grams 16 --steps 1 -t 1 --out short
 expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --patches 100 --grams 0 --steps 1 -t 1 --out long
