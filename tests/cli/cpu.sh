@@ -189,6 +189,20 @@ says "nowhere"
 prints "files exact"
 refuse 3 "none.safetensors" "$BGPT" cpu evaluate -m none.safetensors few/test
 
+# One program beside the machine's run: as many states right as evaluate finds, and what is wrong is marked.
+expect 0 "$BGPT" cpu evaluate -m cpumodel/model.safetensors sum.asm
+exact=$(sed -n 's/^states exact .*(\([0-9]* of [0-9]*\)).*/\1/p' "$WORK/stdout")
+expect 0 "$BGPT" cpu trace -m cpumodel/model.safetensors sum.asm
+prints "$exact states are the machine's"
+checks=$((checks + 1))
+grep -q '!' "$WORK/stdout" || wrong "nothing is marked, and yet $exact states are right"
+expect 0 "$BGPT" cpu trace --format=json -m cpumodel/model.safetensors sum.asm
+json states states_right steps
+prints '"wrong": {'
+expect 0 "$BGPT" cpu trace -m cpumodel/model.safetensors --steps 1 sum.asm
+refuse 3 "none.safetensors" "$BGPT" cpu trace -m none.safetensors sum.asm
+refuse 3 "no-such.asm" "$BGPT" cpu trace -m cpumodel/model.safetensors no-such.asm
+
 # Programs made on the fly are those that generate puts into test, in whatever order.
 expect 0 "$BGPT" cpu generate -q --count 5 --test 5 --seed 9 --min 1 --max 4 --out fly
 expect 0 "$BGPT" cpu evaluate -q --format=json -m cpumodel/model.safetensors fly/test
