@@ -8,7 +8,7 @@
 # it is not in PATH.
 set -eu
 bgpt=${BGPT:-bgpt}
-out=$1
+out=${1:?usage: models/cpu.sh OUT}
 last=
 mkdir -p "$out"
 
@@ -37,6 +37,6 @@ stage 5 cpu:5::1-64:$arithmetic,XOR --batch 12 --lr 4e-3 --weight-decay 0.5 --wa
 stage 6 cpu:6::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 654
 stage 7 cpu:7::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 1.5 --warmup 10 --steps 672
 # all two-operand instructions, with a falling rate
-stage 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --schedule stable --cooldown 0.75 --warmup 10 --steps 2000 \
+stage 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --schedule stable --cooldown 0.75 --warmup 10 --steps 1943 \
     --licence MIT
-"$bgpt" export "$last" "$out/cpu.safetensors"
+"$bgpt" export -f "$last" "$out/cpu.safetensors"

@@ -4,7 +4,7 @@
 #   tests/cli/cli.sh PROGRAM SCRATCH [PART...]
 #
 # PROGRAM is bgpt, SCRATCH a folder that is emptied first.  PART is one of
-# usage, files, work, train, bench, cpu, media, prepare, or short (a little of work and train, for slow
+# usage, files, work, train, bench, cpu, media, prepare, models, or short (a little of work and train, for slow
 # machines); all but short without it.  Prints what differed and ends
 # with 1 when something did.
 set -u
@@ -31,7 +31,7 @@ export LC_ALL
 
 . "$here/support.sh"
 cd "$WORK" || exit 2
-[ $# -gt 0 ] || set -- usage files work train bench cpu media prepare
+[ $# -gt 0 ] || set -- usage files work train bench cpu media prepare models
 for part in "$@"; do
     . "$here/$part.sh"
 done
