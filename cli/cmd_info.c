@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/shape.h"
+#include "cli/values.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static const struct config_row {
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
     { "classes", "labels", offsetof(bgpt_config, classes) },
 };
-enum { CONFIG_ROWS = sizeof config_rows / sizeof config_rows[0] };
+enum { CONFIG_ROWS = sizeof config_rows / sizeof config_rows[0], PREVIOUS_WORD = sizeof SHAPE_PREVIOUS };
 
 static uint32_t config_value(const bgpt_config *c, const struct config_row *row)
 {
@@ -48,8 +49,8 @@ static json_t *config_json(const bgpt_config *c)
     json_t *o = json_object();
     for (size_t i = 0; i < CONFIG_ROWS; i++)
         json_object_set_new(o, config_rows[i].key, json_integer(config_value(c, &config_rows[i])));
-    char word[SHAPE_WORD];
-    shape_previous(c->previous, word);
+    char word[PREVIOUS_WORD];
+    choice_word(SHAPE_PREVIOUS, (int)c->previous, word, sizeof word);
     json_object_set_new(o, "previous", json_string(word));
     return o;
 }
@@ -106,8 +107,8 @@ static void print_facts(const bgpt_model *m)
     const char *key, *value, *label;
     for (size_t i = 0; i < CONFIG_ROWS; i++)
         out("%-20s  %u\n", config_rows[i].meaning, config_value(&c, &config_rows[i]));
-    char word[SHAPE_WORD];
-    shape_previous(c.previous, word);
+    char word[PREVIOUS_WORD];
+    choice_word(SHAPE_PREVIOUS, (int)c.previous, word, sizeof word);
     out("%-20s  %s\n", "sees of patch before", word);
     out("%-20s  %llu\n", "parameters", (unsigned long long)bgpt_parameters(m));
     for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++) {

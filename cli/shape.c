@@ -5,14 +5,6 @@
 #include "cli/output.h"
 #include <string.h>
 
-void shape_previous(uint32_t previous, char word[SHAPE_WORD])
-{
-    const char *at = SHAPE_PREVIOUS;
-    for (; previous > 0 && at != NULL; previous--)
-        at = (at = strchr(at, '|')) != NULL ? at + 1 : NULL;
-    snprintf(word, SHAPE_WORD, "%.*s", at != NULL ? (int)strcspn(at, "|") : 1, at != NULL ? at : "?");
-}
-
 bool shape_given(const shape_arguments *a)
 {
     return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || a->previous;

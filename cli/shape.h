@@ -28,10 +28,6 @@ typedef struct shape_arguments {
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
 
-/* The word of SHAPE_PREVIOUS that a config's `previous` stands for, into word; "?" for none. */
-enum { SHAPE_WORD = 16 };
-void shape_previous(uint32_t previous, char word[SHAPE_WORD]);
-
 /* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams? */
 bool shape_given(const shape_arguments *a);
 /* Is it --size list?  Then the sizes have been printed. */

@@ -158,7 +158,7 @@ static void print_list(const text_list *list, char *text, size_t size)
         at += (size_t)snprintf(text + at, size - at, "%s%s", i ? " " : "", list->items[i]);
 }
 
-static void print_choice(int index, const char *words, char *text, size_t size)
+void choice_word(const char *words, int index, char *text, size_t size)
 {
     while (index-- > 0)
         words += strcspn(words, "|") + 1;
@@ -175,7 +175,7 @@ void value_print(const void *arguments, const option *o, char *text, size_t size
     case OPTION_BYTES: snprintf(text, size, "%llu", (unsigned long long)*(const uint64_t *)target); break;
     case OPTION_REAL: snprintf(text, size, "%.15g", *(const double *)target); break;
     case OPTION_DURATION: snprintf(text, size, "%.15gs", *(const double *)target); break;
-    case OPTION_CHOICE: print_choice(*(const int *)target, o->argument, text, size); break;
+    case OPTION_CHOICE: choice_word(o->argument, *(const int *)target, text, size); break;
     case OPTION_TEXT:
         if (*(const char *const *)target != NULL)
             snprintf(text, size, "%s", *(const char *const *)target);

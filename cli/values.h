@@ -10,6 +10,9 @@
  * the sentence. */
 bool value_parse(void *arguments, const option *o, const char *text, char *why, size_t why_size);
 
+/* The word at `index` (below their number) of words as "text|json". */
+void choice_word(const char *words, int index, char *text, size_t size);
+
 /* The value as it would be typed; "" when there is none.  For OPTION_LIST the
  * items, each after a space. */
 void value_print(const void *arguments, const option *o, char *text, size_t size);
