@@ -243,16 +243,9 @@ static void report(const work *w)
 static int open_model(work *w, bgpt_options *o)
 {
     const evaluate_arguments *a = w->arguments;
-    o->weights = (bgpt_weights)a->weights;
-    o->max_streams = (unsigned)a->streams;
-    int code = machine_announce(o, NULL, NULL);
-    if (code == 0)
-        code = model_open(&w->model, a->model, o);
-    if (code == 0)
-        code = model_check_extension(w->model, a->model, "bin");
+    int code = guess_open(&w->model, a->model, a->weights, a->streams, o);
     if (code == 0 && (w->guesses = calloc(a->streams, sizeof *w->guesses)) == NULL)
         code = fail(BGPT_ERR_MEMORY, "out of memory");
-    signals_catch(NULL);
     return code;
 }
 

@@ -8,12 +8,14 @@
 #include "cli/simcpu.h"
 #include "cli/simcpu_guess.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef struct trace_arguments {
     common common;
     const char *model;
+    int weights; /* a bgpt_weights */
     uint64_t steps;
     bool pause;
 } trace_arguments;
@@ -21,35 +23,31 @@ typedef struct trace_arguments {
 static const option trace_options[] = {
     { "model", 'm', OPTION_TEXT, offsetof(trace_arguments, model), 0, 0, NULL, "MODEL",
       "let this model run the program from memory and first state, by itself, and mark what the machine does otherwise" },
-    { "steps", 's', OPTION_COUNT, offsetof(trace_arguments, steps), 1, 1e9, NULL, "N", "instructions to run at most; without it until HLT" },
+    WEIGHTS_ROW(trace_arguments),
+    { "steps", 's', OPTION_COUNT, offsetof(trace_arguments, steps), 1, 1e9, NULL, "N", "instructions to show at most; without it until HLT" },
     { "pause", 'p', OPTION_FLAG, offsetof(trace_arguments, pause), 0, 0, NULL, NULL, "on a terminal, wait for Enter after each instruction (q ends)" },
 };
 
-/* The instruction of step k stands in state k; what it did, in state k + 1.
- * The last one is HLT, which does nothing. */
-typedef struct step {
-    size_t number;
-    unsigned at;                   /* the PC that the fetch used: PC moves on, but not beyond the last instruction */
-    const uint8_t *before, *after;
-    const uint8_t *fetched, *true_after; /* the machine's, NULL where the states are the machine's own */
-    char instruction[BGPT_CPU_TEXT];
-} step;
-
-/* What is run: states, and beside those of a model the machine's. */
+/* What is shown: the states of the machine, or those of a model beside the machine's. */
 typedef struct run {
-    const uint8_t *file, *truth; /* truth: or NULL */
-    size_t states, true_states;
+    const uint8_t *file, *truth; /* truth: NULL where the file is the machine's own */
+    size_t states;               /* that both have: a model that goes on behind HLT is not followed there */
 } run;
+
+/* The instruction of step k stands in state k; what it did, in state k + 1.
+ * The last one does nothing: it is HLT, or the model has no more. */
+typedef struct step {
+    size_t number;                            /* 0: the start, of which the first fetch leaves all but PC and IR as it is */
+    const uint8_t *fetched_from, *before, *after; /* PC moves on, but not beyond the last instruction: the fetch used the PC of the state before */
+    const uint8_t *true_from, *true_before, *true_after; /* the machine's: the same three where there is no model */
+} step;
 
 static step step_of(const run *r, size_t k)
 {
-    step s = { .number = k, .at = state_at(r->file, k - 1)[0], .before = state_at(r->file, k), .after = state_at(r->file, k + 1 < r->states ? k + 1 : k) };
-    if (r->truth != NULL) {
-        s.fetched = state_at(r->truth, k < r->true_states ? k : r->true_states - 1) + 2;
-        s.true_after = state_at(r->truth, k + 1 < r->true_states ? k + 1 : r->true_states - 1);
-    }
-    bgpt_cpu_instruction(s.before + 2, s.instruction);
-    return s;
+    const uint8_t *truth = r->truth != NULL ? r->truth : r->file;
+    const size_t from = k > 0 ? k - 1 : 0, next = k + 1 < r->states ? k + 1 : k;
+    return (step){ .number = k, .fetched_from = state_at(r->file, from), .before = state_at(r->file, k), .after = state_at(r->file, next),
+                   .true_from = state_at(truth, from), .true_before = state_at(truth, k), .true_after = state_at(truth, next) };
 }
 
 /* PC is the instruction's own here, and moves in every step: no change to show. */
@@ -64,57 +62,85 @@ static bool changed(const step *s, int value)
 static bool wrong(const step *s, int value)
 {
     unsigned at = state_values[value].at;
-    return s->true_after != NULL && s->true_after[at] != s->after[at];
+    return s->true_after[at] != s->after[at];
 }
 
-static bool wrong_instruction(const step *s) { return s->fetched != NULL && memcmp(s->fetched, s->before + 2, 4) != 0; }
+static bool wrong_place(const step *s) { return s->true_from[0] != s->fetched_from[0]; }
+static bool wrong_instruction(const step *s) { return s->number > 0 && memcmp(s->true_before + 2, s->before + 2, 4) != 0; }
 
-/* " *12" and " !12" where there are no colours, so that a change or a fault is seen on paper too. */
-static void print_value(unsigned value, bool is_changed, bool is_wrong, bool colour)
+/* Changes ('*') and faults ('!') are coloured, or carry their mark, so that they are seen on paper too; mark 0: neither. */
+static void print_cell(const char *text, int width, char mark, bool colour)
 {
-    char text[8];
-    snprintf(text, sizeof text, "%s%u", colour ? "" : is_wrong ? "!" : is_changed ? "*" : "", value);
-    if (colour && (is_wrong || is_changed))
-        out(" \033[1;%dm%4s\033[0m", is_wrong ? 31 : 33, text);
-    else
-        out(" %4s", text);
+    if (mark == 0)
+        out("%*s", width, text);
+    else if (colour)
+        out("\033[1;%dm%*s\033[0m", mark == '!' ? 31 : 33, width, text);
+    else {
+        char marked[BGPT_CPU_TEXT + 1];
+        snprintf(marked, sizeof marked, "%c%s", mark, text);
+        out("%*s", width, marked);
+    }
 }
 
-static void print_head(const uint8_t *start, bool colour)
+static void print_head(void)
 {
     out("step  at  %-17s", "instruction");
     for (int i = FIRST_SHOWN; i < STATE_VALUES; i++)
         out(" %4s", state_values[i].name);
-    out("\n   0      %-17s", "(start)");
-    for (int i = FIRST_SHOWN; i < STATE_VALUES; i++)
-        print_value(start[state_values[i].at], false, false, colour);
     out("\n");
 }
 
 static void print_step(const step *s, bool colour)
 {
-    char text[BGPT_CPU_TEXT + 1];
-    snprintf(text, sizeof text, "%s%s", wrong_instruction(s) ? "!" : "", s->instruction);
-    out("%4zu %3u  %-17s", s->number, s->at, text);
-    for (int i = FIRST_SHOWN; i < STATE_VALUES; i++)
-        print_value(s->after[state_values[i].at], changed(s, i), wrong(s, i), colour);
+    char text[BGPT_CPU_TEXT] = "";
+    if (s->number > 0)
+        snprintf(text, sizeof text, "%u", s->fetched_from[0]);
+    out("%4zu", s->number);
+    print_cell(text, 4, wrong_place(s) ? '!' : 0, colour);
+    out("  ");
+    snprintf(text, sizeof text, "(start)");
+    if (s->number > 0)
+        bgpt_cpu_instruction(s->before + 2, text);
+    print_cell(text, -17, wrong_instruction(s) ? '!' : 0, colour);
+    for (int i = FIRST_SHOWN; i < STATE_VALUES; i++) {
+        snprintf(text, sizeof text, "%u", s->after[state_values[i].at]);
+        out(" ");
+        print_cell(text, 4, wrong(s, i) ? '!' : changed(s, i) ? '*' : 0, colour);
+    }
     out("\n");
 }
 
-static json_t *step_json(const step *s)
+/* {"A": [found, expected], ...} of what is not the machine's. */
+static json_t *faults_json(const step *s)
 {
-    json_t *changes = json_object(), *faults = json_object();
+    char found[BGPT_CPU_TEXT], expected[BGPT_CPU_TEXT];
+    json_t *o = json_object();
+    if (wrong_place(s))
+        json_object_set_new(o, "at", json_pack("[i, i]", s->fetched_from[0], s->true_from[0]));
+    if (wrong_instruction(s)) {
+        bgpt_cpu_instruction(s->before + 2, found);
+        bgpt_cpu_instruction(s->true_before + 2, expected);
+        json_object_set_new(o, "instruction", json_pack("[s, s]", found, expected));
+    }
+    for (int i = FIRST_SHOWN; i < STATE_VALUES; i++)
+        if (wrong(s, i))
+            json_object_set_new(o, state_values[i].name, json_pack("[i, i]", s->after[state_values[i].at], s->true_after[state_values[i].at]));
+    return o;
+}
+
+static json_t *step_json(const step *s, bool judged)
+{
+    char instruction[BGPT_CPU_TEXT];
+    json_t *changes = json_object();
     for (int i = FIRST_SHOWN; i < STATE_VALUES; i++) {
         unsigned place = state_values[i].at;
         if (changed(s, i))
             json_object_set_new(changes, state_values[i].name, json_pack("[i, i]", s->before[place], s->after[place]));
-        if (wrong(s, i))
-            json_object_set_new(faults, state_values[i].name, json_pack("[i, i]", s->after[place], s->true_after[place]));
     }
-    json_t *o = json_pack("{s:o, s:i, s:s, s:o}", "step", json_count(s->number), "at", s->at, "instruction", s->instruction, "changed", changes);
-    if (s->fetched != NULL)
-        json_object_set(o, "wrong", faults);
-    json_decref(faults);
+    bgpt_cpu_instruction(s->before + 2, instruction);
+    json_t *o = json_pack("{s:o, s:i, s:s, s:o}", "step", json_count(s->number), "at", s->fetched_from[0], "instruction", instruction, "changed", changes);
+    if (judged)
+        json_object_set_new(o, "wrong", faults_json(s));
     return o;
 }
 
@@ -128,85 +154,111 @@ static bool wait_for_enter(void)
     return true;
 }
 
-/* Of the states that the program has, how many the model made as the machine does. */
-static size_t right_states(const run *r)
+/* false: the reader has had enough. */
+static bool print_steps(const trace_arguments *a, const run *r, size_t last)
 {
-    size_t right = 0;
-    for (size_t k = 1; k < r->states && k < r->true_states; k++)
-        right += memcmp(state_at(r->file, k), state_at(r->truth, k), BGPT_CPU_STATE) == 0;
-    return right;
-}
-
-static void print_verdict(const run *r)
-{
-    const size_t right = right_states(r), all = r->true_states - 1;
-    if (r->states < r->true_states)
-        out("the model ends the program here, %zu steps early\n", r->true_states - r->states);
-    if (r->states > r->true_states)
-        out("the model goes on after HLT\n");
-    out("%zu of %zu states are the machine's%s\n", right, all, right < all ? "; what differs is marked" : "");
-}
-
-static void trace(const trace_arguments *a, const run *r)
-{
-    /* a model that goes on behind HLT is not followed there */
-    const size_t all = (r->truth != NULL && r->states > r->true_states ? r->true_states : r->states) - 1;
-    const size_t last = a->steps != 0 && a->steps < all ? (size_t)a->steps : all;
-    bool colour = out_colour(), pause = a->pause && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO), more = true;
-    json_t *list = a->common.json ? json_array() : NULL;
-    if (list == NULL)
-        print_head(state_at(r->file, 0), colour);
-    for (size_t k = 1; k <= last && more; k++) {
-        step s = step_of(r, k);
-        if (list != NULL) {
-            json_array_append_new(list, step_json(&s));
-            continue;
-        }
+    const bool colour = out_colour(), pause = a->pause && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    print_head();
+    for (size_t k = 0; k <= last; k++) {
+        const step s = step_of(r, k);
         print_step(&s, colour);
-        more = !pause || k == last || wait_for_enter();
+        if (pause && k > 0 && k < last && !wait_for_enter())
+            return false;
     }
-    if (list != NULL) {
-        json_t *o = json_pack("{s:o, s:o, s:o}", "file", json_text(a->common.operands[0]), "start", state_json(state_at(r->file, 0), 0), "steps", list);
-        if (r->truth != NULL)
-            json_object_update_new(o, json_pack("{s:o, s:o}", "states", json_count(r->true_states - 1), "states_right", json_count(right_states(r))));
+    return true;
+}
+
+/* Step 0 is the start, of which only a model can make something else. */
+static json_t *steps_json(const trace_arguments *a, const run *r, size_t last)
+{
+    json_t *list = json_array();
+    for (size_t k = r->truth != NULL ? 0 : 1; k <= last; k++) {
+        const step s = step_of(r, k);
+        json_array_append_new(list, step_json(&s, r->truth != NULL));
+    }
+    return json_pack("{s:o, s:o, s:o}", "file", json_text(a->common.operands[0]), "start", state_json(state_at(r->file, 0), 0), "steps", list);
+}
+
+static size_t last_step(const trace_arguments *a, const run *r)
+{
+    return a->steps != 0 && a->steps < r->states - 1 ? (size_t)a->steps : r->states - 1;
+}
+
+/* Shown whole? */
+static bool show_steps(const trace_arguments *a, const run *r)
+{
+    const size_t last = last_step(a, r);
+    if (!print_steps(a, r, last))
+        return false;
+    if (last < r->states - 1)
+        notice("%zu of %zu instructions shown", last, r->states - 1);
+    return last == r->states - 1;
+}
+
+static void trace_machine(const trace_arguments *a, const uint8_t *file, size_t size)
+{
+    const run r = { .file = file, .states = state_count(size) };
+    if (a->common.json)
+        out_json(steps_json(a, &r, last_step(a, &r)));
+    else
+        show_steps(a, &r);
+}
+
+static void print_verdict(const bgpt_cpu_score *score, size_t made, size_t true_states)
+{
+    if (made < true_states)
+        out("the model's states end here; the machine's go on, %zu more\n", true_states - made);
+    if (made > true_states)
+        out("the model goes on where the machine halts\n");
+    out("%llu of %llu states are the machine's\n", (unsigned long long)score->states_right, (unsigned long long)score->states);
+}
+
+static int judge(const trace_arguments *a, const guess *g)
+{
+    const size_t made = state_count(g->found_size), true_states = state_count(g->truth_size);
+    const run r = { g->found, g->truth, made < true_states ? made : true_states };
+    bgpt_cpu_score score = { 0 };
+    bgpt_error error = { 0 };
+    if (bgpt_cpu_evaluate(&score, g->found, g->found_size, g->path, &error) != BGPT_OK)
+        return fail_with(&error);
+    if (a->common.json) {
+        json_t *o = steps_json(a, &r, last_step(a, &r));
+        json_object_update_new(o, json_pack("{s:o, s:o, s:o}", "states", json_count(score.states), "states_made", json_count(made - 1), "states_right",
+                                            json_count(score.states_right)));
         out_json(o);
-    } else if (more && last < all) {
-        notice("%zu of %zu instructions shown", last, all);
-    } else if (more && r->truth != NULL) {
-        print_verdict(r);
+    } else if (show_steps(a, &r)) {
+        print_verdict(&score, made, true_states);
     }
+    return 0;
 }
 
 /* The model's states beside the machine's, which are in g->truth. */
 static int trace_model(const trace_arguments *a, bgpt_options *o, guess *g)
 {
     bgpt_model *m = NULL;
-    o->max_streams = 1;
-    int code = machine_announce(o, NULL, NULL);
-    if (code == 0)
-        code = model_open(&m, a->model, o);
-    if (code == 0)
-        code = model_check_extension(m, a->model, "bin");
-    signals_catch(NULL);
+    int code = guess_open(&m, a->model, a->weights, 1, o);
     if (code == 0)
         code = guess_states(m, g, 1);
     bgpt_close(m);
-    if (code == 0)
-        trace(a, &(run){ g->found, g->truth, state_count(g->found_size), state_count(g->truth_size) });
-    return code;
+    signals_release();
+    return code == 0 ? judge(a, g) : code;
 }
 
 static int run_trace(void *arguments)
 {
     const trace_arguments *a = arguments;
     bgpt_options o = machine_options(&a->common);
-    char path[] = "the program";
-    guess g = { .path = path };
+    guess g = { 0 };
     int code = run_program(a->common.operands[0], &o, g.truth, &g.truth_size);
-    if (code == 0 && a->model != NULL)
-        code = trace_model(a, &o, &g);
-    else if (code == 0)
-        trace(a, &(run){ .file = g.truth, .states = state_count(g.truth_size) });
+    if (code != 0)
+        return code;
+    if (a->model == NULL) {
+        trace_machine(a, g.truth, g.truth_size);
+        return 0;
+    }
+    g.path = strdup(a->common.operands[0]);
+    code = g.path != NULL ? trace_model(a, &o, &g) : fail(BGPT_ERR_MEMORY, "out of memory");
+    free(g.path);
     return code;
 }
 

@@ -40,6 +40,15 @@ void signals_catch(const char *sentence)
         sigaction(SIGHUP, &action, NULL);
 }
 
+void signals_release(void)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+    struct sigaction now;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == on_signal)
+            signal(numbers[i], SIG_DFL);
+}
+
 bool signals_stop(void)
 {
     return caught != 0;

@@ -7,6 +7,8 @@
 
 /* From now on; `sentence` (static) is written to standard error by the first signal, NULL: nothing. */
 void signals_catch(const char *sentence);
+/* The default again: a signal ends the program at once. */
+void signals_release(void);
 bool signals_stop(void);
 /* For the library's stop callbacks; ctx is unused. */
 int stop_hook(void *ctx);

@@ -1,9 +1,24 @@
 /* Free runs of the simulated processor by a model. */
 #include "cli/simcpu_guess.h"
+#include "cli/models.h"
+#include "cli/options.h"
 #include "cli/output.h"
 #include "cli/signals.h"
 #include <stdlib.h>
 #include <string.h>
+
+int guess_open(bgpt_model **m, const char *path, int weights, uint64_t streams, bgpt_options *o)
+{
+    o->weights = (bgpt_weights)weights;
+    o->max_streams = (unsigned)streams;
+    int code = machine_announce(o, NULL, NULL);
+    if (code == 0)
+        code = model_open(m, path, o);
+    if (code == 0)
+        code = model_check_extension(*m, path, "bin");
+    signals_catch(NULL);
+    return code;
+}
 
 static int take_bytes(void *ctx, const uint8_t *data, size_t n)
 {

@@ -17,6 +17,10 @@ typedef struct guess {
     size_t found_size;         /* cut to whole states */
 } guess;
 
+/* A model that knows state files, to run at most `streams` programs side by side; says what it computes with, and
+ * from here on the first Ctrl-C ends the run well.  0, or the exit code after a sentence. */
+int guess_open(bgpt_model **m, const char *path, int weights, uint64_t streams, bgpt_options *o);
+
 /* Run `count` of them, of which path and truth are set.  The most likely byte is taken, until the model ends
  * the file or has made a state more than there are.  0, or the exit code after a sentence. */
 int guess_states(bgpt_model *m, guess *guesses, size_t count);
