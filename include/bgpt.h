@@ -179,7 +179,7 @@ typedef struct bgpt_train {
     const char *out;            /* run folder */
     const char *init;           /* model file to start from, or NULL */
     uint32_t init_patches;      /* with init: another context, of whose positions those that the model lacks are new; 0: the model's */
-    uint32_t init_patch_layers, init_byte_layers; /* with init: more layers, of which the new ones, at the end, begin by adding nothing; 0: the model's */
+    uint32_t init_patch_layers, init_byte_layers; /* with init: more layers, of which the new ones, at the end, begin by adding nothing (a decoder that the model lacks is wholly new); 0: the model's */
     int32_t init_grams;         /* with init: another number of rows of n-grams, whose tables are new; -1: none; 0: the model's */
     int resume;                 /* continue `out` exactly */
     int overwrite;              /* a run that is in `out` may be replaced */

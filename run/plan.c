@@ -30,12 +30,13 @@ static bg_status shape_of_init(bg_trainer *r, const bg_train *t, bg_error *err)
     bg_st_close(&f);
     BG_TRY(s);
     if (c.byte_layers == 0) {
-        c.byte_layers = ours->byte_layers;
+        c.byte_layers = t->init_byte_layers ? t->init_byte_layers : ours->byte_layers;
         c.byte_hidden = c.hidden;
+    } else if (!t->settings.classify) { /* which leaves the byte decoder out */
+        BG_TRY(deeper(&c.byte_layers, t->init_byte_layers, "byte", t->init, err));
     }
     c.classes = 0; /* the new labels decide */
     BG_TRY(deeper(&c.patch_layers, t->init_patch_layers, "patch", t->init, err));
-    BG_TRY(deeper(&c.byte_layers, t->init_byte_layers, "byte", t->init, err));
     if (t->init_patches)
         c.patches = t->init_patches;
     if (t->init_grams)

@@ -216,4 +216,8 @@ done
 [ -s short.bits ] || wrong "no figure of the shallow model"
 cmp -s short.bits deep.bits || wrong "the deeper model begins elsewhere: $(cat short.bits deep.bits)"
 refuse 2 "layers are added, none is left out" "$BGPT" train cpu:0:4:1-4 --init deep/model.safetensors --patch-layers 2 --steps 1 --out shallow
+expect 0 "$BGPT" train labelled --classify --init deep/model.safetensors --patch-layers 4 --byte-layers 1 --steps 1 -t 1 --out deep-labels
+"$BGPT" info deep-labels/model.safetensors | grep -q '^byte layers  *0$' || wrong "a classifier with a byte decoder"
+expect 0 "$BGPT" train cpu:0:4:1-4 --init deep-labels/model.safetensors --byte-layers 1 --steps 1 -t 1 --out undeep
+"$BGPT" info undeep/model.safetensors | grep -q '^byte layers  *1$' || wrong "not the byte layers asked for"
 refuse 2 "only --patches" "$BGPT" train cpu:0:4:1-4 --init deep/model.safetensors --hidden 128 --steps 1 --out shallow
