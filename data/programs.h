@@ -4,8 +4,8 @@
  *     cpu:SEED[:COUNT[:MIN-MAX[,MIN-MAX...][:OP[,OP...]]]]
  *
  * of COUNT programs (none given: endless) of MIN to MAX instructions.  Several ranges
- * are a curriculum: each holds for an equal part of the run.  Every second instruction is one of the
- * operations named (ADD,SUB); none named: all are as frequent. */
+ * are a curriculum: each holds for an equal part of the run.  Half of the instructions, by chance,
+ * are drawn from the operations named (ADD,SUB), the others from all; none named: all are as frequent. */
 #ifndef BG_DATA_PROGRAMS_H
 #define BG_DATA_PROGRAMS_H
 

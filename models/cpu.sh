@@ -36,7 +36,7 @@ stage 4 cpu:4::1-32:$arithmetic --batch 20 --lr 4e-3 --weight-decay 0.5 --warmup
 stage 5 cpu:5::1-64:$arithmetic,XOR --batch 12 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 887
 stage 6 cpu:6::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 654
 stage 7 cpu:7::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 1.5 --warmup 10 --steps 672
-# all two-operand instructions, with a falling rate
+# all arithmetic and logic of two operands, with a falling rate
 stage 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --schedule stable --cooldown 0.75 --warmup 10 --steps 1943 \
     --licence MIT
 "$bgpt" export -f "$last" "$out/cpu.safetensors"

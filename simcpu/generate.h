@@ -14,7 +14,7 @@
 /* What programs are drawn from. */
 typedef struct bg_sim_draw {
     unsigned least, most; /* instructions, 1 to BG_SIM_SLOTS, HLT counted */
-    uint32_t often;       /* a bit 1 << opcode each, not HLT's: every second instruction is one of these; 0: all are as frequent */
+    uint32_t often;       /* a bit 1 << opcode each, not HLT's: half of the instructions, by chance, are drawn from these, the others from all; 0: all are as frequent */
 } bg_sim_draw;
 
 /* Instance `index` of a seed: a program, its start and its states, BG_SIM_FILE
