@@ -34,7 +34,7 @@ static void notice(void *ctx, const char *sentence)
 
 _Static_assert((int)BGPT_COSINE == (int)BG_COSINE && (int)BGPT_CONSTANT == (int)BG_CONSTANT && (int)BGPT_STABLE == (int)BG_STABLE &&
                    (int)BGPT_ADAMW == (int)BG_ADAMW && (int)BGPT_MUON == (int)BG_MUON &&
-                   (int)BGPT_EMBEDDING_NORMAL == (int)BG_EMBEDDING_NORMAL && (int)BGPT_EMBEDDING_BITS == (int)BG_EMBEDDING_BITS,
+                   (int)BGPT_EMBEDDING_NORMAL == (int)BG_EMBEDDING_NORMAL && (int)BGPT_EMBEDDING_LEVELS == (int)BG_EMBEDDING_LEVELS,
                "schedules, optimisers and embeddings must have the same values");
 
 static bg_settings settings_of(const bgpt_train *t)

@@ -13,6 +13,8 @@ static double clamp(double x, double low, double high) { return x < low ? low : 
 /* --- sounds ------------------------------------------------------------------ */
 
 enum { WAVE = 44 };
+#define QUIET 0.05 /* of the loudest sample */
+#define SHIFT 0.2  /* seconds */
 
 static int is_wave(const uint8_t *b, size_t n)
 {
@@ -25,15 +27,34 @@ static double sample(const uint8_t *p, uint32_t bits, size_t i)
     return bits == 8 ? p[i] - 128.0 : (double)(int16_t)bg_little(p + 2 * i, 2);
 }
 
+/* The first and the last sample that is not quiet (a twentieth of the loudest); of silence, the whole. */
+static void find_sound(const uint8_t *samples, uint32_t bits, size_t count, size_t *first, size_t *last)
+{
+    double peak = 0;
+    for (size_t i = 0; i < count; i++)
+        peak = fmax(peak, fabs(sample(samples, bits, i)));
+    size_t a = 0, b = count ? count - 1 : 0;
+    while (a < b && fabs(sample(samples, bits, a)) <= QUIET * peak)
+        a++;
+    while (b > a && fabs(sample(samples, bits, b)) <= QUIET * peak)
+        b--;
+    *first = a;
+    *last = b;
+}
+
 static void augment_wave(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
 {
     const uint32_t bits = bg_little(bytes + 34, 2), rate = bg_little(bytes + 24, 4);
     const size_t count = bg_little(bytes + 40, 4) / (bits / 8);
     const double top = bits == 8 ? 127 : 32767;
-    const double speed = between(rng, 0.87, 1.15), shift = between(rng, -0.1, 0.1) * rate;
-    const double loudness = between(rng, 0.5, 2), noise = between(rng, 0, 0.006) * top;
+    const double speed = between(rng, 0.87, 1.15), loudness = between(rng, 0.5, 2), noise = between(rng, 0, 0.006) * top;
     uint8_t *to = bytes + WAVE;
     memcpy(room, to, n - WAVE);
+    size_t first, last;
+    find_sound(room, bits, count, &first, &last);
+    /* earlier as far as it is quiet before, later as far as the end of the sound stays inside */
+    const double earliest = fmin(SHIFT * rate, (double)first), latest = fmax(-SHIFT * rate, (double)last - speed * (double)count);
+    const double shift = between(rng, fmin(latest, earliest), earliest);
     for (size_t i = 0; i < count; i++) {
         const double at = (double)i * speed + shift, whole = floor(at), part = at - whole;
         const int inside = whole >= 0 && whole + 1 < (double)count;

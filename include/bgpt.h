@@ -159,8 +159,9 @@ typedef struct bgpt_data {
 /* --- training ---------------------------------------------------------------- */
 typedef enum bgpt_schedule { BGPT_COSINE = 0, BGPT_CONSTANT, BGPT_STABLE } bgpt_schedule;
 typedef enum bgpt_optimizer { BGPT_ADAMW = 0, BGPT_MUON } bgpt_optimizer;
-/* How the embeddings of byte values and of patch positions begin: each by itself, or built of its number's bits. */
-typedef enum bgpt_embedding_init { BGPT_EMBEDDING_NORMAL = 0, BGPT_EMBEDDING_BITS } bgpt_embedding_init;
+/* How the embeddings of byte values and of patch positions begin: each by itself, or built of its number's bits, or
+ * (byte values only) like those of its neighbours. */
+typedef enum bgpt_embedding_init { BGPT_EMBEDDING_NORMAL = 0, BGPT_EMBEDDING_BITS, BGPT_EMBEDDING_LEVELS } bgpt_embedding_init;
 
 typedef struct bgpt_progress {
     uint64_t step, steps;       /* steps 0: not known (a time limit) */
@@ -200,7 +201,7 @@ typedef struct bgpt_train {
     bgpt_optimizer optimizer;   /* BGPT_MUON: for the blocks' matrices (only these decay), AdamW for the rest */
     double momentum;            /* Muon's; 0: 0.95; negative: none */
     double rest_lr;             /* with Muon: the rate of the rest as a share of lr; 0: 1 */
-    bgpt_embedding_init embedding_init; /* of a new model; BGPT_EMBEDDING_BITS where bytes are numbers or addresses */
+    bgpt_embedding_init embedding_init; /* of a new model; BGPT_EMBEDDING_BITS where bytes are numbers or addresses, BGPT_EMBEDDING_LEVELS for samples and pixels */
     double dropout;
     uint32_t patch_sampling;    /* target patches a batch carry loss; 0: all */
     int loss_target;            /* with pairs: only the target file carries loss */

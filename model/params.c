@@ -53,7 +53,7 @@ static uint32_t tensor_count(const bg_config *c)
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
 }
 
-static const bg_numbered byte_values = { BG_VOCAB, 0, 256 };
+static const bg_numbered byte_values = { BG_VOCAB, 0, 256, 0 };
 
 /* Append a tensor; its place in the buffer is given later. */
 static bg_tensor *add(bg_params *p, uint32_t dims, uint64_t rows, uint64_t columns, bg_init init)
@@ -100,7 +100,7 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     add_place(p, BG_PATCH_EMBED_B, PATCH "patch_embedding.bias", 1, H, 0, BG_INIT_ZERO);
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
     bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
-    wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1 }; /* the file begins at position 1 */
+    wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
     p->patch_blocks = p->count;
     add_blocks(p, PATCH "base.", c->patch_layers, H);
     add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
@@ -210,29 +210,60 @@ const bg_tensor *bg_params_find(const bg_params *p, const char *name)
     return NULL;
 }
 
-/* Share of a numbered row's variance that comes from the bits of its number. */
-#define BITS_SHARE 0.75
+/* A number's row is a sum of parts: a direction for each of its bits, forward or back, and noise beside; or for each of some
+ * waves over all numbers, by far most the longest, so that a row is nearly a line in the number: what a patch begins as is
+ * then a filter of its samples, and noise would drown the quiet ones. */
+enum { WAVES = 8 };
+#define BITS_SHARE 0.75 /* of a row's variance */
 
-/* Turn rows of noise into rows of noise and bits, of the same deviation.  Directions come one weight of one bit after the
- * other, so that no room for them is needed; the columns of a symbol's patch position have directions of their own. */
-static void add_bits(const bg_tensor *t, float *w, bg_rng *r)
+static int number_parts(bg_embedding_init embeddings, size_t numbers)
+{
+    int bits = 0;
+    while ((numbers - 1) >> bits)
+        bits++;
+    return embeddings == BG_EMBEDDING_BITS ? bits : numbers > WAVES ? WAVES : (int)numbers - 1;
+}
+
+static float number_part(bg_embedding_init embeddings, int part, size_t number, size_t numbers)
+{
+    if (embeddings == BG_EMBEDDING_BITS)
+        return number >> part & 1 ? 1.0f : -1.0f;
+    return (float)(M_SQRT2 / ((part + 1) * (part + 1)) * cos(M_PI * (part + 1) * ((double)number + 0.5) / (double)numbers));
+}
+
+/* The mean over all numbers of the squares of part 0, 1, ..., summed. */
+static float parts_variance(bg_embedding_init embeddings, int parts)
+{
+    float sum = 0;
+    for (int part = 0; part < parts; part++)
+        sum += embeddings == BG_EMBEDDING_BITS ? 1.0f : powf((float)(part + 1), -4.0f);
+    return sum;
+}
+
+/* Turn rows of noise into rows of noise and parts, of the same deviation.  The columns of a symbol's patch position have
+ * directions of their own. */
+static void add_numbers(const bg_tensor *t, float *w, bg_embedding_init embeddings, bg_rng *r)
 {
     const bg_numbered *n = &t->numbered;
     const size_t columns = t->transposed ? t->shape[0] : t->shape[1], rows = t->count / columns;
-    int bits = 0;
-    while ((n->numbers - 1) >> bits)
-        bits++;
-    const float noise = sqrtf(1 - BITS_SHARE), share = bits ? t->init_std * sqrtf(BITS_SHARE / (float)bits) : 0;
-    for (size_t from = n->first; bits && from + n->numbers <= rows; from += n->period) {
+    const int parts = number_parts(embeddings, n->numbers);
+    const float of_number = embeddings == BG_EMBEDDING_BITS ? (float)BITS_SHARE : 1, noise = sqrtf(1 - of_number);
+    const float share = parts ? t->init_std * sqrtf(of_number / parts_variance(embeddings, parts)) : 0;
+    float direction[2 * BG_MAX_HIDDEN];
+    assert(columns <= sizeof direction / sizeof *direction);
+    for (size_t from = n->first; parts && from + n->numbers <= rows; from += n->period) {
         float *table = w + from * columns;
         for (size_t k = 0; k < n->numbers * columns; k++)
             table[k] *= noise;
-        for (int bit = 0; bit < bits; bit++)
-            for (size_t k = 0; k < columns; k++) {
-                const float d = (float)bg_rng_normal(r) * share;
-                for (size_t v = 0; v < n->numbers; v++)
-                    table[v * columns + k] += v >> bit & 1 ? d : -d;
+        for (int part = 0; part < parts; part++) {
+            for (size_t k = 0; k < columns; k++)
+                direction[k] = (float)bg_rng_normal(r) * share;
+            for (size_t v = 0; v < n->numbers; v++) {
+                const float x = number_part(embeddings, part, v, n->numbers);
+                for (size_t k = 0; k < columns; k++)
+                    table[v * columns + k] += x * direction[k];
             }
+        }
     }
 }
 
@@ -251,7 +282,7 @@ void bg_params_init(const bg_params *p, float *flat, uint64_t seed, bg_embedding
             case BG_INIT_NORMAL:
             case BG_INIT_RESIDUAL: w[k] = (float)bg_rng_normal(&r) * t->init_std; break;
             }
-        if (embeddings == BG_EMBEDDING_BITS && t->numbered.numbers)
-            add_bits(t, w, &r);
+        if (t->numbered.numbers && (embeddings == BG_EMBEDDING_BITS || (embeddings == BG_EMBEDDING_LEVELS && !t->numbered.places)))
+            add_numbers(t, w, embeddings, &r);
     }
 }

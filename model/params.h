@@ -14,12 +14,14 @@ enum { BG_TENSOR_NAME = 96 };
 
 typedef enum bg_init { BG_INIT_ZERO, BG_INIT_ONE, BG_INIT_NORMAL, BG_INIT_RESIDUAL } bg_init;
 
-/* How rows that stand for numbers begin: each by itself (GPT-2), or those of numbers that share bits alike. */
-typedef enum bg_embedding_init { BG_EMBEDDING_NORMAL = 0, BG_EMBEDDING_BITS } bg_embedding_init;
+/* How rows that stand for numbers begin: each by itself (GPT-2), or those of numbers that share bits alike, or of
+ * neighbours (byte values only). */
+typedef enum bg_embedding_init { BG_EMBEDDING_NORMAL = 0, BG_EMBEDDING_BITS, BG_EMBEDDING_LEVELS } bg_embedding_init;
 
 /* Which rows of a table stand for numbers: in each `period` rows, row first + v for v < numbers; numbers 0: none. */
 typedef struct bg_numbered {
     uint32_t period, first, numbers;
+    int places; /* they are a patch's place in the file, not what a byte holds */
 } bg_numbered;
 
 typedef struct bg_tensor {
@@ -68,7 +70,9 @@ void bg_params_free(bg_params *p, const bg_sys *sys);
 const bg_tensor *bg_params_find(const bg_params *p, const char *name);
 /* Fill the flat buffer: same seed, same bits, whatever the threads.  With BG_EMBEDDING_BITS the rows of byte values and of
  * patch positions are three quarters (of the variance) a sum of one random direction a bit, added or taken away, so that
- * what is learnt about a bit holds for all numbers at once; mean and deviation of every weight stay the same. */
+ * what is learnt about a bit holds for all numbers at once; with BG_EMBEDDING_LEVELS those of byte values alone are
+ * a sum of random directions times cosines over the values, so that neighbours begin alike and a patch of samples as a filter
+ * of them.  Mean and deviation of every weight stay the same. */
 void bg_params_init(const bg_params *p, float *flat, uint64_t seed, bg_embedding_init embeddings);
 
 #endif

@@ -1,4 +1,4 @@
-/* The table of named recipes.  What each won is in docs/experiments/recipe.md.
+/* The table of named recipes.  What each won is in docs/experiments/recipe.md and classify.md.
  * Refuses names that are not in the table, and lists those that are. */
 #include "run/named_recipes.h"
 
@@ -6,6 +6,8 @@
 #include <string.h>
 
 static const bg_named_recipe recipes[] = {
+    { "classify", "for --classify: Muon at a lower rate with a larger decay, small batches",
+      { .optimizer = BG_MUON, .lr = 2e-3, .rest_lr = 0.25, .warmup = 0.02, .weight_decay = 0.1, .batch = 16 } },
     { "fast", "Muon, and the byte decoder sees the patch before and what its last bytes lead to",
       { .config = { .previous = BG_PREVIOUS_BOTH, .grams = 8192 }, .optimizer = BG_MUON, .lr = 5e-3, .rest_lr = 0.3, .schedule = BG_STABLE, .cooldown = 0.5,
         .warmup = 0.02, .weight_decay = 0.01, .beta2 = 0.99 } },

@@ -1,5 +1,5 @@
 /* Named training recipes: settings that belong together, and that won over others on the track of
- * bench/recipe. */
+ * bench/recipe or with labelled files. */
 #ifndef BG_RUN_NAMED_RECIPES_H
 #define BG_RUN_NAMED_RECIPES_H
 

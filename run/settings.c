@@ -13,7 +13,7 @@
 static const char *const schedules[] = { "cosine", "constant", "stable" };
 static const char *const previous[] = { "none", "column", "keys", "column+keys", "patch" };
 static const char *const optimizers[] = { "adamw", "muon" };
-static const char *const embeddings[] = { "normal", "bits" };
+static const char *const embeddings[] = { "normal", "bits", "levels" };
 
 #define AT(field) offsetof(bg_settings, field)
 
@@ -53,7 +53,7 @@ const bg_row bg_settings_rows[] = {
     { "dropout", BG_ROW_DOUBLE, AT(dropout), 0, 0, 0, 0.99, NULL },
     { "patch_sampling", BG_ROW_U32, AT(patch_sampling), 0, 0, 0, UINT32_MAX, NULL },
     { "loss_target", BG_ROW_U32, AT(loss_target), 0, 0, 0, 1, NULL },
-    { "embedding_init", BG_ROW_U32, AT(embedding_init), BG_EMBEDDING_NORMAL, 0, BG_EMBEDDING_NORMAL, BG_EMBEDDING_BITS, embeddings },
+    { "embedding_init", BG_ROW_U32, AT(embedding_init), BG_EMBEDDING_NORMAL, 0, BG_EMBEDDING_NORMAL, BG_EMBEDDING_LEVELS, embeddings },
     { "augment", BG_ROW_U32, AT(augment), 0, 0, 0, 1, NULL },
     { "skip_empty", BG_ROW_DOUBLE, AT(skip_empty), 0, 0, 0, 1, NULL },
     { "seed", BG_ROW_U64, AT(seed), 0, 0, 0, 1.8446744073709552e19, NULL },

@@ -1,5 +1,6 @@
-/* First weights: deviations, what the two kinds of embeddings share, and that
- * with BG_EMBEDDING_BITS a bit of a number moves its row the same way in all. */
+/* First weights: deviations, what the kinds of embeddings share, that with
+ * BG_EMBEDDING_BITS a bit of a number moves its row the same way in all, and
+ * that with BG_EMBEDDING_LEVELS neighbours are alike. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@ static const bg_config shape = { .hidden = 128, .patch_layers = 1, .byte_layers 
 
 typedef struct weights {
     bg_params p;
-    float *normal, *bits;
+    float *normal, *bits, *levels;
 } weights;
 
 static void open_weights(weights *w)
@@ -31,12 +32,15 @@ static void open_weights(weights *w)
     assert_non_null(w->bits = malloc(w->p.floats * sizeof(float)));
     bg_params_init(&w->p, w->normal, 5, BG_EMBEDDING_NORMAL);
     bg_params_init(&w->p, w->bits, 5, BG_EMBEDDING_BITS);
+    assert_non_null(w->levels = malloc(w->p.floats * sizeof(float)));
+    bg_params_init(&w->p, w->levels, 5, BG_EMBEDDING_LEVELS);
 }
 
 static void close_weights(weights *w)
 {
     free(w->normal);
     free(w->bits);
+    free(w->levels);
     bg_params_free(&w->p, bg_sys_default());
 }
 
@@ -92,6 +96,46 @@ static void numbers_share_their_bits(void **state)
     close_weights(&w);
 }
 
+static double correlation(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t k = 0; k < n; k++)
+        ab += (double)a[k] * b[k], aa += (double)a[k] * a[k], bb += (double)b[k] * b[k];
+    return ab / sqrt(aa * bb);
+}
+
+/* Mean correlation of the rows of v and of v + apart, v = 0, 7, 14, ... */
+static double alike(const float *table, size_t columns, size_t numbers, size_t apart)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t v = 0; v + apart < numbers; v += 7, n++)
+        sum += correlation(table + v * columns, table + (v + apart) * columns, columns);
+    return sum / (double)n;
+}
+
+/* Half of the numbers apart, a sum of cosines that has no mean is opposed more often than not. */
+static void neighbours_are_alike(void **state)
+{
+    weights w;
+    (void)state;
+    open_weights(&w);
+    for (uint32_t i = 0; i < w.p.count; i++) {
+        const bg_tensor *t = &w.p.tensors[i];
+        const bg_numbered *n = &t->numbered;
+        if (!n->numbers || n->places)
+            continue;
+        const size_t columns = t->transposed ? t->shape[0] : t->shape[1];
+        const float *levels = w.levels + t->offset + n->first * columns, *normal = w.normal + t->offset + n->first * columns;
+        const double next = alike(levels, columns, n->numbers, 1), near = alike(levels, columns, n->numbers, n->numbers / 8);
+        const double far = alike(levels, columns, n->numbers, n->numbers / 2);
+        if (next < 0.99 || near > next - 0.02 || near < 0.5 || far > 0)
+            fail_msg("%s: neighbours correlate by %.3f, an eighth of the numbers apart by %.3f, half of them apart by %.3f", t->name, next, near, far);
+        assert_true(fabs(alike(normal, columns, n->numbers, 1)) < 0.1);
+    }
+    close_weights(&w);
+}
+
 /* Each position of a patch has directions of its own. */
 static void columns_are_apart(void **state)
 {
@@ -100,18 +144,17 @@ static void columns_are_apart(void **state)
     open_weights(&w);
     const bg_tensor *t = bg_params_find(&w.p, "patch_level_decoder.patch_embedding.weight");
     assert_true(fabs(step_correlation(w.bits + t->offset, t->shape[0], 0, BG_VOCAB)) < 0.3);
+    const float *levels = w.levels + t->offset;
+    assert_true(fabs(correlation(levels, levels + BG_VOCAB * t->shape[0], t->shape[0])) < 0.3);
     close_weights(&w);
 }
 
-static void the_rest_is_the_same(void **state)
+static void check_rest(const weights *w, const float *changed, int places_too)
 {
-    weights w;
-    (void)state;
-    open_weights(&w);
-    for (uint32_t i = 0; i < w.p.count; i++) {
-        const bg_tensor *t = &w.p.tensors[i];
-        const float *a = w.normal + t->offset, *b = w.bits + t->offset;
-        if (!t->numbered.numbers) {
+    for (uint32_t i = 0; i < w->p.count; i++) {
+        const bg_tensor *t = &w->p.tensors[i];
+        const float *a = w->normal + t->offset, *b = changed + t->offset;
+        if (!t->numbered.numbers || (t->numbered.places && !places_too)) {
             assert_memory_equal(a, b, t->count * sizeof *a);
             continue;
         }
@@ -119,9 +162,18 @@ static void the_rest_is_the_same(void **state)
         if (fabs(deviation(b, t->count) / deviation(a, t->count) - 1) > 0.1)
             fail_msg("%s: deviation %.5f instead of %.5f", t->name, deviation(b, t->count), deviation(a, t->count));
         const size_t columns = t->transposed ? t->shape[0] : t->shape[1];
-        const size_t alone = i == w.p.at[BG_PATCH_WPE] ? 0 : 256; /* the start patch; the symbol of padding and end */
+        const size_t alone = i == w->p.at[BG_PATCH_WPE] ? 0 : 256; /* the start patch; the symbol of padding and end */
         assert_memory_equal(a + alone * columns, b + alone * columns, columns * sizeof *a);
     }
+}
+
+static void the_rest_is_the_same(void **state)
+{
+    weights w;
+    (void)state;
+    open_weights(&w);
+    check_rest(&w, w.bits, 1);
+    check_rest(&w, w.levels, 0);
     close_weights(&w);
 }
 
@@ -129,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_share_their_bits),
+        cmocka_unit_test(neighbours_are_alike),
         cmocka_unit_test(columns_are_apart),
         cmocka_unit_test(the_rest_is_the_same),
     };

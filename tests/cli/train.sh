@@ -143,6 +143,7 @@ expect 0 "$BGPT" generate -q -m narrow/model.safetensors --ext abc --max-bytes 1
 # Recipes: what is typed overrules them, and a resumed run keeps its own.
 expect 0 "$BGPT" train --recipe list
 prints "reference"
+prints "classify"
 refuse 2 "the recipes are" train "$data" --recipe none --steps 1 --out none -q
 expect 0 train "$data" --steps 2 --recipe reference --lr 5e-4 --out recipe -q
 expect 0 cat recipe/config.json
