@@ -101,7 +101,7 @@ static int check_arguments(const train_arguments *a)
         return usage_error("--loss target is about pairs and programs: --pairs is missing");
     if (a->patience > 0 && a->validation.count == 0 && !a->resume)
         return usage_error("--patience is about held-out figures: --val is missing");
-    if (a->init != NULL && shape_given(&a->shape))
+    if (a->init != NULL && (shape_given(&a->shape) || GIVEN(a, shape.previous)))
         return usage_error("--init takes the shape from its model: only --patches, --patch-layers, --byte-layers and --grams can be others");
     return shape_check(&a->shape);
 }

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* --- a new run --------------------------------------------------------------- */
 
@@ -206,6 +207,16 @@ static void name_overlap(const bg_trainer *r, const bg_train *t)
         bg_notify(t->notice, t->ctx, "%zu of the %zu validation files are trained on too, so their scores are not held-out", both, r->validation.file_count);
 }
 
+/* Only sounds and pictures change (data/augment.h); by their names, none may be here. */
+static void name_unchanged(const bg_trainer *r, const bg_train *t)
+{
+    size_t changing = 0;
+    for (size_t i = 0; i < r->data.file_count; i++)
+        changing += strcasecmp(r->data.files[i].extension, "wav") == 0 || strcasecmp(r->data.files[i].extension, "bmp") == 0;
+    if (changing == 0)
+        bg_notify(t->notice, t->ctx, "no file is called .wav or .bmp, so there may be nothing that changes a little each time");
+}
+
 static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
 {
     const bg_recipe *p = &r->recipe;
@@ -220,6 +231,8 @@ static bg_status open_data(bg_trainer *r, const bg_train *t, bg_error *err)
         return bg_fail(err, BG_ERR_ARGUMENT, "%s has no end, so no epochs: limit the run by steps or by time, or the programs by a count", r->data.files[0].path);
     if (s->skip_empty > 0 && !(r->data.made && s->loss_target))
         return bg_fail(err, BG_ERR_ARGUMENT, "empty memory can be left out of programs only, and only with loss on the target: from %s nothing can", r->data.files[0].path);
+    if (s->augment)
+        name_unchanged(r, t);
     if (s->classify && r->data.labels.count < 2)
         return bg_fail(err, BG_ERR_FORMAT, "all %zu files have the one label %s, so there is nothing to tell apart", r->data.file_count,
                        r->data.labels.count ? r->data.labels.names[0] : "");

@@ -130,6 +130,13 @@ refuse 2 "cannot be mixed" train cpu:1 "$data" --steps 1 --out none -q
 refuse 2 "empty memory can be left out of programs only" train "$data" --skip-empty 1 --steps 1 --out none -q
 refuse 2 "empty memory can be left out of programs only" train cpu:1 --skip-empty 1 --steps 1 --out none -q
 refuse 2 "cannot be given with --pairs" train "$data" --pairs abc:mid --augment --steps 1 --out none -q
+expect 0 train "$data" --augment --steps 1 --out unchanged
+says "no file is called .wav or .bmp"
+mkdir sounds
+head -c 3000 "$data"/$(ls "$data" | head -n 1) >sounds/a.WAV
+expect 0 train sounds --augment --steps 1 --out unchanged -f
+checks=$((checks + 1))
+! grep -q "no file is called" "$WORK/stderr" || wrong "a.WAV is not taken for a sound by its name"
 refuse 2 "neither pairs nor labels" train cpu:1 --classify --steps 1 --out none -q
 refuse 2 "cpu:1:1000" train cpu:1 --val cpu:1 --steps 1 --out none -q
 expect 2 "$BGPT" eval -q -m programs/model.safetensors cpu:1

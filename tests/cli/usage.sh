@@ -70,6 +70,7 @@ refuse 2 "only one can be meant" "$BGPT" train d --out r --resume -f
 refuse 2 "--classify and --pairs" "$BGPT" train d --out r --classify --pairs abc:mid
 refuse 2 "--pairs is missing" "$BGPT" train d --out r --loss target
 refuse 2 "--init takes the shape" "$BGPT" train d --out r --init "$MODEL" --hidden 64
+refuse 2 "--init takes the shape" "$BGPT" train d --out r --init "$MODEL" --previous none
 refuse 2 "--meta: not KEY=VALUE" "$BGPT" train d --out r --meta nonsense
 refuse 2 "there is no size" "$BGPT" train d --out r --size enormous-2
 missing r
