@@ -133,6 +133,35 @@ int run_train(run_setup *r, bgpt_status wanted, bgpt_error *err)
     return 1;
 }
 
+/* --- the folder of a group ----------------------------------------------------------- */
+
+char *run_folder;
+
+int run_set_up(void **state)
+{
+    run_folder = fs_make_folder();
+    run_write_data(run_folder);
+    return 0;
+}
+
+int run_tear_down(void **state)
+{
+    fs_remove_folder(run_folder);
+    return 0;
+}
+
+const char *run_in(const char *name) { return fs_path(run_folder, name); }
+
+void run_whole(void)
+{
+    run_setup r;
+    if (access(run_in("whole/model.safetensors"), R_OK) == 0)
+        return;
+    run_prepare_long(&r, run_folder, "whole");
+    assert_true(run_train(&r, BGPT_OK, NULL));
+    assert_int_equal(r.steps_seen, 12);
+}
+
 /* --- comparisons --------------------------------------------------------------------- */
 
 static int same_bytes(const char *a, const char *b, int skip_header)

@@ -37,6 +37,15 @@ void run_prepare_long(run_setup *r, const char *folder, const char *out);
 /* Train; on a status other than `wanted` print the sentence and return 0.  err may be NULL. */
 int run_train(run_setup *r, bgpt_status wanted, bgpt_error *err);
 
+/* The folder that the tests of a group work in, with the data of run_write_data: set-up and
+ * tear-down of the group, and a path below it as fs_path gives it. */
+extern char *run_folder;
+int run_set_up(void **state);
+int run_tear_down(void **state);
+const char *run_in(const char *name);
+/* What other runs are compared with: run_prepare_long's into "whole", trained once. */
+void run_whole(void);
+
 /* Whole files, and safetensors files without their headers (times stand in them). */
 int run_same_file(const char *a, const char *b);
 int run_same_tensors(const char *a, const char *b);
