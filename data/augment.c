@@ -15,6 +15,7 @@ static double clamp(double x, double low, double high) { return x < low ? low : 
 enum { WAVE = 44 };
 #define QUIET 0.05 /* of the loudest sample */
 #define SHIFT 0.2  /* seconds */
+#define GAP 0.04
 
 static int is_wave(const uint8_t *b, size_t n)
 {
@@ -47,7 +48,10 @@ static void augment_wave(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
     const uint32_t bits = bg_little(bytes + 34, 2), rate = bg_little(bytes + 24, 4);
     const size_t count = bg_little(bytes + 40, 4) / (bits / 8);
     const double top = bits == 8 ? 127 : 32767;
-    const double speed = between(rng, 0.87, 1.15), loudness = between(rng, 0.5, 2), noise = between(rng, 0, 0.006) * top;
+    const double speed = between(rng, 0.87, 1.15), noise = between(rng, 0, 0.015) * top;
+    /* duller or brighter (a filter of two samples), louder or softer, and upside down, which nobody hears */
+    const double tilt = between(rng, -0.5, 0.5), loudness = between(rng, 0.5, 2) / sqrt(1 + tilt * tilt), scale = bg_rng_double(rng) < 0.5 ? -loudness : loudness;
+    const double gap = bg_rng_double(rng) * (double)count, gap_end = gap + between(rng, 0, GAP) * rate;
     uint8_t *to = bytes + WAVE;
     memcpy(room, to, n - WAVE);
     size_t first, last;
@@ -55,11 +59,13 @@ static void augment_wave(uint8_t *bytes, size_t n, uint8_t *room, bg_rng *rng)
     /* earlier as far as it is quiet before, later as far as the end of the sound stays inside */
     const double earliest = fmin(SHIFT * rate, (double)first), latest = fmax(-SHIFT * rate, (double)last - speed * (double)count);
     const double shift = between(rng, fmin(latest, earliest), earliest);
+    double before = 0;
     for (size_t i = 0; i < count; i++) {
         const double at = (double)i * speed + shift, whole = floor(at), part = at - whole;
-        const int inside = whole >= 0 && whole + 1 < (double)count;
-        double v = inside ? sample(room, bits, (size_t)whole) * (1 - part) + sample(room, bits, (size_t)whole + 1) * part : 0;
-        v = v * loudness + noise * (bg_rng_double(rng) + bg_rng_double(rng) - 1);
+        const int heard = whole >= 0 && whole + 1 < (double)count && !((double)i >= gap && (double)i < gap_end);
+        const double x = heard ? sample(room, bits, (size_t)whole) * (1 - part) + sample(room, bits, (size_t)whole + 1) * part : 0;
+        const double v = (x + tilt * before) * scale + noise * (bg_rng_double(rng) + bg_rng_double(rng) - 1);
+        before = x;
         const int32_t q = (int32_t)floor(clamp(v, -top - 1, top) + 0.5);
         if (bits == 8) {
             to[i] = (uint8_t)(q + 128);

@@ -9,7 +9,8 @@
 
 /* bytes (n) is a whole file; room (n) is for working.  Of these kinds the samples change, the header and the size never:
  *   WAV, PCM, one channel, 8 or 16 bits, header of 44 bytes: up to a fifth of a second earlier or later, as far as only
- *     silence falls out, up to 15 % faster or slower (and higher or lower), half to twice as loud, a little noise;
+ *     silence falls out, up to 15 % faster or slower (and higher or lower), half to twice as
+ *     loud, duller or brighter, upside down, with a gap of up to 40 ms somewhere, a little noise;
  *   BMP, 24 bits, header of 54 bytes: moved by up to a tenth, turned by up to 8 degrees, up to 12 % larger or smaller,
  *     brightness and contrast.
  * Everything else stays as it is.  1: it was changed.  The same rng gives the same bytes. */

@@ -2,6 +2,7 @@
 #include "prepare/prepare.h"
 
 #include "base/file.h"
+#include "data/dataset.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +62,7 @@ bg_status prepare_once(const char *words, const char *path, uint8_t **data, size
     return prepare_first(&tool, path, data, size, err);
 }
 
-bg_status prepare_words_of(const char *folder, char words[PREPARE_WORDS], bg_error *err)
+static bg_status words_of_folder(const char *folder, char words[PREPARE_WORDS], bg_error *err)
 {
     static const char begin[] = PREPARE_MARK;
     const bg_sys *sys = bg_sys_default();
@@ -85,4 +86,44 @@ bg_status prepare_words_of(const char *folder, char words[PREPARE_WORDS], bg_err
     if (strncmp(head, begin, sizeof begin - 1) == 0)
         snprintf(words, PREPARE_WORDS, "%s", head + sizeof begin - 1);
     return BG_OK;
+}
+
+typedef struct common_words {
+    const bg_sys *sys;
+    char *folder; /* of the file before */
+    char words[PREPARE_WORDS];
+    int differ;
+    bg_status status;
+    bg_error *err;
+} common_words;
+
+static void add_words(void *ctx, const char *path)
+{
+    common_words *c = ctx;
+    char words[PREPARE_WORDS];
+    const char *slash = strrchr(path, '/');
+    const int length = slash ? (int)(slash - path) : 1;
+    if (c->status != BG_OK || (c->folder && strlen(c->folder) == (size_t)length && strncmp(c->folder, slash ? path : ".", (size_t)length) == 0))
+        return;
+    const int first = c->folder == NULL;
+    bg_free(c->sys, c->folder);
+    c->folder = bg_asprintf(c->sys, "%.*s", length, slash ? path : ".");
+    c->status = c->folder ? words_of_folder(c->folder, words, c->err) : bg_fail_memory(c->err, path, (uint64_t)length);
+    if (c->status != BG_OK)
+        return;
+    c->differ |= !first && strcmp(words, c->words) != 0;
+    memcpy(c->words, words, sizeof words);
+}
+
+bg_status prepare_words_of(const char *data, char words[PREPARE_WORDS], bg_error *err)
+{
+    if (data[0] != '@')
+        return words_of_folder(data, words, err);
+    common_words c = { .sys = bg_sys_default(), .err = err };
+    bg_status s = bg_list_files(c.sys, &data, 1, NULL, add_words, &c, err);
+    if (s == BG_OK)
+        s = c.status;
+    snprintf(words, PREPARE_WORDS, "%s", s == BG_OK && !c.differ ? c.words : "");
+    bg_free(c.sys, c.folder);
+    return s;
 }

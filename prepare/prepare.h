@@ -91,8 +91,9 @@ bg_status prepare_first(const prepare_tool *t, const char *path, uint8_t **data,
 enum { PREPARE_WORDS = 256 };
 #define PREPARE_MARK "# bgpt prepare "
 
-/* The words of the preparation that a folder is the result of; "": of none. */
-bg_status prepare_words_of(const char *folder, char words[PREPARE_WORDS], bg_error *err);
+/* The words of the preparation that a folder is the result of, or those of the folders in which all files of an @list lie; "": of
+ * none, or not of the same. */
+bg_status prepare_words_of(const char *data, char words[PREPARE_WORDS], bg_error *err);
 /* One file prepared as the words say (sounds and pictures): of a long sound the loudest piece.  BG_ERR_ARGUMENT: unknown words. */
 bg_status prepare_once(const char *words, const char *path, uint8_t **data, size_t *size, const char **extension, bg_error *err);
 

@@ -13,7 +13,7 @@
 #include "tests/support_check.h"
 #include "tests/support_fs.h"
 
-enum { WAVE = 44, SAMPLES = 4000, BMP = 54, SIDE = 32, PIXELS = SIDE * SIDE * 3 };
+enum { WAVE = 44, SAMPLES = 4000, BLOCK = 800, GAP = 320, BMP = 54, SIDE = 32, PIXELS = SIDE * SIDE * 3 };
 
 static void put(uint8_t *p, uint32_t x, int n)
 {
@@ -21,7 +21,7 @@ static void put(uint8_t *p, uint32_t x, int n)
         *p++ = (uint8_t)x;
 }
 
-/* Silence, a block of a hundred loud samples, silence. */
+/* Silence, a block of loud samples, silence. */
 static void make_wave(uint8_t *b)
 {
     memcpy(b, "RIFF....WAVEfmt ", 16);
@@ -30,7 +30,23 @@ static void make_wave(uint8_t *b)
     memcpy(b + 36, "data", 4);
     put(b + 40, SAMPLES, 4);
     memset(b + WAVE, 128, SAMPLES);
-    memset(b + WAVE + 2000, 168, 100);
+    memset(b + WAVE + 2000, 168, BLOCK);
+}
+
+/* How many samples are loud, and where the first of them is.  The block has 40 over the middle: at least 8.9 of them stay when it is
+ * dull and soft, at most 108 when it is bright and loud, and the noise is less than 2; at its edges a sample may lie between. */
+static size_t loud_samples(const uint8_t *b, size_t *first)
+{
+    size_t loud = 0, between = 0;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        const int v = abs(b[WAVE + i] - 128);
+        assert_true(v <= 110);
+        between += v > 3 && v < 6;
+        *first = v >= 6 && !loud ? i : *first;
+        loud += v >= 6;
+    }
+    assert_true(between <= 4);
+    return loud;
 }
 
 /* A white square of eight by eight in the middle of grey. */
@@ -57,7 +73,7 @@ static int change(uint8_t *b, size_t n, uint64_t counter)
 static void sounds(void **state)
 {
     uint8_t plain[WAVE + SAMPLES], a[sizeof plain], same[sizeof plain];
-    int differ = 0;
+    int differ = 0, inverted = 0;
     (void)state;
     make_wave(plain);
     for (uint64_t k = 0; k < 200; k++) {
@@ -68,35 +84,29 @@ static void sounds(void **state)
         assert_memory_equal(a, same, sizeof a);
         assert_memory_equal(a, plain, WAVE);
         differ += memcmp(a, plain, sizeof a) != 0;
-        size_t loud = 0, first = 0;
-        for (size_t i = 0; i < SAMPLES; i++)
-            if (a[WAVE + i] > 128 + 15) {
-                first = loud ? first : i;
-                loud++;
-                assert_true(a[WAVE + i] <= 128 + 82);
-            } else {
-                assert_true(a[WAVE + i] <= 128 + 1 + 16 && a[WAVE + i] >= 127); /* noise, or an edge */
-            }
-        assert_true(loud >= 85 && loud <= 117);         /* 100 / 1.15 to 100 / 0.87 */
-        assert_true(first >= (2000 - 1601) / 1.15 && first <= (2000 + 1601) / 0.87);
+        size_t first = 0;
+        const size_t loud = loud_samples(a, &first);
+        inverted += a[WAVE + first] < 128;
+        assert_true(loud >= BLOCK / 1.15 - GAP - 2 && loud <= BLOCK / 0.87 + 2);
+        assert_true(first >= (2000 - 1601) / 1.15 && first <= (2000 + 1601) / 0.87 + GAP);
     }
     assert_true(differ >= 199);
+    assert_true(inverted > 60 && inverted < 140);
 }
 
-/* A sound at either edge comes earlier or later, but nothing of it is lost. */
+/* A sound at either edge comes earlier or later, but nothing of it is lost beyond the edge. */
 static void sounds_stay_whole(void **state)
 {
     uint8_t a[WAVE + SAMPLES];
     (void)state;
     for (uint64_t k = 0; k < 200; k++) {
-        size_t loud = 0;
+        size_t first = 0;
         make_wave(a);
-        memset(a + WAVE + 2000, 128, 100);
-        memset(a + WAVE + (k % 2 ? 0 : SAMPLES - 100), 168, 100);
+        memset(a + WAVE + 2000, 128, BLOCK);
+        memset(a + WAVE + (k % 2 ? 0 : SAMPLES - BLOCK), 168, BLOCK);
         assert_true(change(a, sizeof a, k));
-        for (size_t i = 0; i < SAMPLES; i++)
-            loud += a[WAVE + i] > 128 + 15;
-        assert_true(loud >= 85 && loud <= 117);
+        const size_t loud = loud_samples(a, &first);
+        assert_true(loud >= BLOCK / 1.15 - GAP - 2 && loud <= BLOCK / 0.87 + 2);
     }
 }
 

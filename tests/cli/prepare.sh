@@ -190,12 +190,20 @@ TINY="--classify --hidden 64 --patch-layers 1 --byte-layers 1 --patches 200 --st
 # shellcheck disable=SC2086 # several words
 expect 0 "$BGPT" train made/images/train $TINY --out pictured
 "$BGPT" info pictured/model.safetensors | grep -q 'image size=32x32' || wrong "the preparation is not in the model"
+ls made/images/train/*.bmp >listed.txt
+# shellcheck disable=SC2086
+expect 0 "$BGPT" train @listed.txt $TINY --out listed
+"$BGPT" info listed/model.safetensors | grep -q 'image size=32x32' || wrong "the preparation of listed files is not in the model"
 expect 0 "$BGPT" classify -m pictured/model.safetensors "images/pictures/red/with space.ppm"
 grep -q '^images/pictures/red/with space.ppm: [a-z]*.bmp' "$WORK/stdout" || wrong "not classified"
 refuse 3 "it has fewer points" "$BGPT" classify -m pictured/model.safetensors images/pictures/red/torn.ppm
 expect 0 "$BGPT" classify --as-is -m pictured/model.safetensors images/pictures/red/torn.ppm
 mkdir -p plain
 cp made/images/train/*.bmp plain
+ls made/images/train/*.bmp plain/*.bmp >listed.txt # some of them nobody knows of
+# shellcheck disable=SC2086
+expect 0 "$BGPT" train @listed.txt $TINY --out unknown
+! "$BGPT" info unknown/model.safetensors | grep -q 'image size=' || wrong "files of two kinds have one preparation"
 # shellcheck disable=SC2086
 expect 0 "$BGPT" train plain $TINY --out odd --meta "prepare=audio seconds=-1 rate=8000 bits=8 long=0 short=0 dither=0"
 refuse 2 "no preparation is known by the words 'audio seconds=-1" "$BGPT" classify -m odd/model.safetensors plain/item_000001.bmp

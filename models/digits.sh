@@ -1,0 +1,39 @@
+#!/bin/sh
+# Trains models/digits.safetensors again: spoken English digits (Free Spoken Digit Dataset), begun from a classifier of spoken
+# Arabic words (Arabic Speech Commands), of which there are more; about an hour and a half on one core of an AMD server
+# processor (Zen 2).
+#
+#   models/digits.sh DIGITS WORDS OUT
+#
+# DIGITS (speech-fsdd) and WORDS (speech-asc) hold train.u8 ... and their .tsv, or the archive of these.  OUT gets the clips, the
+# run folders and digits.safetensors.  Run again, it goes on where it was stopped.  BGPT names the program where it is not in
+# PATH.
+set -eu
+here=$(dirname "$0")
+bgpt=${BGPT:-bgpt}
+export BGPT="$bgpt"
+[ $# = 3 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+digits=$1 words=$2 out=$3
+mkdir -p "$out"
+
+run() { # NAME, what to train on and how
+    name=$1
+    shift
+    if [ -f "$out/$name/config.json" ]; then
+        "$bgpt" train --resume --out "$out/$name"
+    else
+        "$bgpt" train "$@" --classify --recipe classify --augment --dropout 0.15 --weight-decay 0.2 --warmup 50 --out "$out/$name"
+    fi
+}
+
+[ -d "$out/words-clips" ] || sh "$here/../examples/prepare/speech.sh" "$words" "$out/words-clips"
+[ -d "$out/clips" ] || sh "$here/../examples/prepare/speech.sh" "$digits" "$out/clips"
+# takes 5 to 8 of each speaker and digit are held out, to see when it is good
+cat "$digits"/train.tsv 2>/dev/null >"$out/train.tsv" || zstd -dc "$digits"/*.tar.zst | tar x -O --wildcards '*train.tsv' >"$out/train.tsv"
+: >"$out/held.txt" && : >"$out/fit.txt"
+awk -F '\t' -v out="$out" 'FNR > 1 { printf "%s/clips/train/%s_%06d.wav\n", out, $1, FNR - 2 >> (out ($3 >= 5 && $3 <= 8 ? "/held.txt" : "/fit.txt")) }' "$out/train.tsv"
+
+run words "$out/words-clips/train" --val "$out/words-clips/validation" --embedding-init levels --hidden 128 --patch-layers 4 --patch-size 64 --patches 140 \
+    --time 60m --licence 'CC BY 4.0'
+run digits "@$out/fit.txt" --val "@$out/held.txt" --init "$out/words/model.safetensors" --lr 1.5e-3 --time 14m --licence 'CC BY-SA 4.0'
+"$bgpt" export -f "$out/digits/model.safetensors" "$out/digits.safetensors"
