@@ -40,3 +40,11 @@ done
 expect 0 "$BGPT" cpu trace --format=json -m "$SHIPPED/cpu.safetensors" "$here/../../examples/cpu/divide.asm"
 json states states_made states_right
 tr -d ' \n' <"$WORK/stdout" | grep -q '"wrong":{.*"C":\[[0-9]*,13\]' || wrong "91 / 7 is not told to be 13"
+
+# digits: of the ten clips, nine at least, where recordings can be read
+if "$BGPT" prepare audio "$here/../../examples/digits" -o digits -q 2>"$WORK/stderr" || ! grep -q libsndfile "$WORK/stderr"; then
+    expect 0 "$BGPT" classify -q -m "$SHIPPED/digits.safetensors" "$here"/../../examples/digits/*.wav
+    checks=$((checks + 1))
+    right=$(sed -n 's|.*/\([0-9]\)_[0-9]*\.wav: \1\.wav .*|&|p' "$WORK/stdout" | wc -l)
+    [ "$right" -ge 9 ] || wrong "$right of ten digits right"
+fi
