@@ -71,16 +71,22 @@ static void test_existing_run(void **state)
     assert_true(run_same_run(whole, run_in("twice"), 12));
 }
 
+/* In "whole" a run, in `folder` one at another rate, stopped at its second step. */
+static void stop_another_run(run_setup *r, const char *folder)
+{
+    run_whole();
+    run_prepare_long(r, run_folder, folder);
+    r->train.lr = 0.5e-3;
+    r->stop_at = 2;
+    assert_true(run_train(r, BGPT_ERR_INTERRUPTED, NULL));
+}
+
 /* A checkpoint and settings of different runs in one folder. */
 static void test_mixed_runs_refused(void **state)
 {
     run_setup r;
     bgpt_error err;
-    run_whole();
-    run_prepare_long(&r, run_folder, "mixed");
-    r.train.lr = 0.5e-3;
-    r.stop_at = 2;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    stop_another_run(&r, "mixed");
     run_copy(run_in("whole/config.json"), run_in("mixed/config.json"));
     r.train.resume = 1;
     assert_true(run_train(&r, BGPT_ERR_ARGUMENT, &err));
@@ -94,11 +100,7 @@ static void test_killed_replacement(void **state)
 {
     run_setup r;
     char whole[512];
-    run_whole();
-    run_prepare_long(&r, run_folder, "taken");
-    r.train.lr = 0.5e-3;
-    r.stop_at = 2;
-    assert_true(run_train(&r, BGPT_ERR_INTERRUPTED, NULL));
+    stop_another_run(&r, "taken");
     run_copy(run_in("whole/config.json"), run_in("taken/config.json.new"));
     r.train.resume = 1;
     r.stop_at = 0;
