@@ -36,7 +36,7 @@ static const option train_options[] = {
     { "skip-empty", 0, OPTION_REAL, AT(skip_empty), 0, 1, "0", "SHARE",
       "with --loss target, of this share of the programs (cpu:...) leave out the memory that nothing is fetched from, but keep its places: cheaper steps" },
     { "augment", 0, OPTION_FLAG, AT(augment), 0, 0, NULL, NULL,
-      "change sounds (WAV, one channel, plain header) and pictures (BMP, 24 bits) a little each time they are read: earlier or later, faster or slower, louder; moved, turned, larger, brighter" },
+      "change sounds (WAV, one channel, plain header) and pictures (BMP, 24 bits) a little each time they are read: earlier or later, faster or slower, louder, duller or brighter, upside down, with a gap; moved, turned, larger, brighter" },
     { "patch-sampling", 0, OPTION_COUNT, AT(patch_sampling), 0, 4e9, "0", "K", "learn from K random patches of each batch; 0: from all" },
     HEADING("Model"),
     SHAPE_ROWS(train_arguments),
@@ -101,7 +101,7 @@ static int check_arguments(const train_arguments *a)
         return usage_error("--loss target is about pairs and programs: --pairs is missing");
     if (a->patience > 0 && a->validation.count == 0 && !a->resume)
         return usage_error("--patience is about held-out figures: --val is missing");
-    if (a->init != NULL && (shape_given(&a->shape) || GIVEN(a, shape.previous)))
+    if (a->init != NULL && shape_given(&a->common, &a->shape, offsetof(train_arguments, shape)))
         return usage_error("--init takes the shape from its model: only --patches, --patch-layers, --byte-layers and --grams can be others");
     return shape_check(&a->shape);
 }

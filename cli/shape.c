@@ -5,9 +5,9 @@
 #include "cli/output.h"
 #include <string.h>
 
-bool shape_given(const shape_arguments *a)
+bool shape_given(const common *typed, const shape_arguments *a, size_t base)
 {
-    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || a->previous;
+    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || option_given(typed, base + offsetof(shape_arguments, previous));
 }
 
 bool shape_listed(const shape_arguments *a)

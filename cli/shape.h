@@ -28,8 +28,8 @@ typedef struct shape_arguments {
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
 
-/* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams? */
-bool shape_given(const shape_arguments *a);
+/* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams?  `base` as below. */
+bool shape_given(const common *typed, const shape_arguments *a, size_t base);
 /* Is it --size list?  Then the sizes have been printed. */
 bool shape_listed(const shape_arguments *a);
 /* 0, or the exit code after a sentence: widths that no model can have. */
