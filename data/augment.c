@@ -28,7 +28,7 @@ static double sample(const uint8_t *p, uint32_t bits, size_t i)
     return bits == 8 ? p[i] - 128.0 : (double)(int16_t)bg_little(p + 2 * i, 2);
 }
 
-/* The first and the last sample that is not quiet (a twentieth of the loudest); of silence, the whole. */
+/* The first and the last sample that is not quiet (a twentieth of the loudest); of silence, the last sample is both. */
 static void find_sound(const uint8_t *samples, uint32_t bits, size_t count, size_t *first, size_t *last)
 {
     double peak = 0;

@@ -26,8 +26,13 @@ run() { # NAME, what to train on and how
     fi
 }
 
-[ -d "$out/words-clips" ] || sh "$here/../examples/prepare/speech.sh" "$words" "$out/words-clips"
-[ -d "$out/clips" ] || sh "$here/../examples/prepare/speech.sh" "$digits" "$out/clips"
+prepare() { # SET, FOLDER
+    [ -f "$2.done" ] || sh "$here/../examples/prepare/speech.sh" "$1" "$2" -f
+    : >"$2.done"
+}
+
+prepare "$words" "$out/words-clips"
+prepare "$digits" "$out/clips"
 # takes 5 to 8 of each speaker and digit are held out, to see when it is good
 cat "$digits"/train.tsv 2>/dev/null >"$out/train.tsv" || zstd -dc "$digits"/*.tar.zst | tar x -O --wildcards '*train.tsv' >"$out/train.tsv"
 : >"$out/held.txt" && : >"$out/fit.txt"
