@@ -32,8 +32,10 @@ static double sample(const uint8_t *p, uint32_t bits, size_t i)
 static void find_sound(const uint8_t *samples, uint32_t bits, size_t count, size_t *first, size_t *last)
 {
     double peak = 0;
-    for (size_t i = 0; i < count; i++)
-        peak = fmax(peak, fabs(sample(samples, bits, i)));
+    for (size_t i = 0; i < count; i++) {
+        const double x = fabs(sample(samples, bits, i)); /* compared, not fmax: gcc 12 for arm64 fails on that reduction */
+        peak = x > peak ? x : peak;
+    }
     size_t a = 0, b = count ? count - 1 : 0;
     while (a < b && fabs(sample(samples, bits, a)) <= QUIET * peak)
         a++;
