@@ -5,7 +5,7 @@
 typedef struct audio_arguments {
     common common;
     prepare_arguments prepare;
-    double seconds;
+    double seconds, peak;
     uint64_t rate;
     int bits, longer, shorter, dither; /* positions in their choices */
 } audio_arguments;
@@ -15,9 +15,10 @@ static const option audio_options[] = {
     { "rate", 0, OPTION_COUNT, offsetof(audio_arguments, rate), 100, 384000, "8000", "HZ", "samples a second" },
     { "bits", 0, OPTION_CHOICE, offsetof(audio_arguments, bits), 0, 0, "8", "8|16", "of a sample" },
     { "long", 0, OPTION_CHOICE, offsetof(audio_arguments, longer), 0, 0, "cut", "cut|loudest|first",
-      "of longer sounds: cut them into pieces (a last one of less than half is left out), or take the loudest piece, or the first" },
+      "of longer sounds: cut them into pieces (a last one of less than half is left out), or take the loudest piece (what is loud begins a tenth after its begin), or the first" },
     { "short", 0, OPTION_CHOICE, offsetof(audio_arguments, shorter), 0, 0, "pad", "pad|skip", "of shorter sounds: add silence, or leave them out" },
     { "dither", 0, OPTION_CHOICE, offsetof(audio_arguments, dither), 0, 0, "on", "on|off", "noise of one step, which keeps rounding from following the sound; off: quieter files that a model predicts better" },
+    { "peak", 0, OPTION_REAL, offsetof(audio_arguments, peak), 0, 1, "0", "X", "make each file louder or softer until its loudest sample is at this share of full scale; 0: leave it" },
     PREPARE_ROWS(audio_arguments),
 };
 
@@ -25,7 +26,7 @@ static int run_audio(void *arguments)
 {
     audio_arguments *a = arguments;
     const prepare_audio settings = { .seconds = a->seconds, .rate = (uint32_t)a->rate, .bits = a->bits ? 16 : 8, .longer = (prepare_long)a->longer,
-                                     .skip_short = a->shorter, .dither = !a->dither, .seed = a->common.seed };
+                                     .skip_short = a->shorter, .dither = !a->dither, .peak = a->peak, .seed = a->common.seed };
     const char *why;
     char text[PREPARE_WORDS];
     prepare_tool tool = prepare_audio_tool(&settings, &why);

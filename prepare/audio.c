@@ -16,8 +16,11 @@
 enum {
     BLOCK = 4096,        /* samples read or written at once, channels together */
     MAX_CHANNELS = 256,
-    HOPS = 20            /* the loudest piece is looked for in steps of a twentieth */
+    HOPS = 20,           /* the loudest piece is looked for in steps of a twentieth */
+    LEAD = 10            /* and its first tenth does not count: what is loud has a soft begin */
 };
+#define AS_LOUD 0.995    /* of two pieces as loud as this the later: in it a short sound stands at the begin, as in a file that was cut to it */
+#define SILENCE 0.001    /* of full scale: nothing softer is made louder */
 
 /* What is being cut into pieces: the last `length` samples, and the loudest piece so far. */
 typedef struct cutter {
@@ -27,18 +30,31 @@ typedef struct cutter {
     float *piece, *best;     /* (length) each; piece is a ring once it is full */
     size_t length, fill, at; /* at: where the ring's next sample goes */
     size_t since;            /* samples since the loudness was last looked at */
-    double loudness;         /* of best; negative: none yet */
+    double loudness;         /* the most of any piece so far; negative: none yet */
     uint8_t *file;           /* WAVE_HEADER + samples */
     uint64_t pieces;
     int full;                /* nothing more is wanted */
+    int more;                /* the ring has lost samples: the sound is longer than a piece */
 } cutter;
+
+/* What brings the loudest of these samples of a ring to the peak that is asked for. */
+static double gain(const prepare_audio *a, const float *x, size_t length, size_t begin, size_t sounding)
+{
+    double loudest = 0;
+    for (size_t i = 0; i < sounding && a->peak > 0; i++) {
+        const double v = fabs((double)x[(begin + i) % length]);
+        loudest = v > loudest ? v : loudest;
+    }
+    return loudest > SILENCE ? a->peak / loudest : 1;
+}
 
 /* Triangular dither of one step to either side (Lipshitz, Wannamaker, Vanderkooy 1992): the error no longer depends on the
  * signal.  Silence that was added stays silence. */
 static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
 {
     const prepare_audio *a = c->a;
-    const double step = a->bits == 8 ? 128 : 32768; /* as libsndfile has it: what is in this form already stays as it is */
+    const double full = a->bits == 8 ? 128 : 32768; /* as libsndfile has it: what is in this form already stays as it is */
+    const double step = full * gain(a, x, c->length, begin, sounding);
     uint8_t *to = c->file + WAVE_HEADER;
     bg_rng r;
     bg_rng_open(&r, a->seed ^ c->pieces << 32, BG_STREAM_PREPARE, c->source->number);
@@ -47,7 +63,7 @@ static void quantize(cutter *c, const float *x, size_t begin, size_t sounding)
         if (a->dither && i < sounding)
             v += bg_rng_double(&r) - bg_rng_double(&r);
         v = floor(v + 0.5);
-        const int32_t q = (int32_t)(v > step - 1 ? step - 1 : v < -step ? -step : v);
+        const int32_t q = (int32_t)(v > full - 1 ? full - 1 : v < -full ? -full : v);
         if (a->bits == 8)
             *to++ = (uint8_t)(q + 128);
         else
@@ -62,22 +78,18 @@ static bg_status put_piece(cutter *c, const float *x, size_t begin, size_t sound
     return prepare_put(c->sink, NULL, c->file, WAVE_HEADER + c->length * c->a->bits / 8, err);
 }
 
-static double energy(const float *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * x[i];
-    return sum;
-}
-
 /* The ring holds a whole piece: is it the loudest? */
 static void compare(cutter *c)
 {
-    const double loudness = energy(c->piece, c->length);
+    double loudness = 0;
+    for (size_t i = c->length / LEAD; i < c->length; i++) {
+        const double v = c->piece[(c->at + i) % c->length];
+        loudness += v * v;
+    }
     c->since = 0;
-    if (loudness <= c->loudness)
+    if (loudness < AS_LOUD * c->loudness)
         return;
-    c->loudness = loudness;
+    c->loudness = loudness > c->loudness ? loudness : c->loudness;
     memcpy(c->best, c->piece + c->at, (c->length - c->at) * sizeof *c->best);
     memcpy(c->best + c->length - c->at, c->piece, c->at * sizeof *c->best);
 }
@@ -87,6 +99,7 @@ static bg_status take_samples(cutter *c, const float *x, size_t n, bg_error *err
     for (size_t i = 0; i < n && !c->full; i++) {
         c->piece[c->at] = isfinite(x[i]) ? x[i] : 0;
         c->at = (c->at + 1) % c->length;
+        c->more = c->fill == c->length;
         c->fill += c->fill < c->length;
         if (c->fill < c->length)
             continue;
@@ -106,6 +119,10 @@ static bg_status take_samples(cutter *c, const float *x, size_t n, bg_error *err
 static bg_status end_samples(cutter *c, bg_error *err)
 {
     if (c->a->longer == PREPARE_LONG_LOUDEST && c->fill == c->length) {
+        /* a sound at the very end may begin its piece too: silence goes on behind it */
+        const float silence = 0;
+        for (size_t i = 0; c->more && i < c->length - c->length / LEAD; i++)
+            BG_TRY(take_samples(c, &silence, 1, err));
         if (c->since)
             compare(c);
         return put_piece(c, c->best, 0, c->length, err);

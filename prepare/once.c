@@ -10,8 +10,8 @@
 
 void prepare_audio_words(const prepare_audio *a, char words[PREPARE_WORDS])
 {
-    snprintf(words, PREPARE_WORDS, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu", a->seconds, (unsigned)a->rate, (unsigned)a->bits, (int)a->longer,
-             a->skip_short, a->dither, (unsigned long long)a->seed);
+    snprintf(words, PREPARE_WORDS, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu peak=%.9g", a->seconds, (unsigned)a->rate, (unsigned)a->bits, (int)a->longer,
+             a->skip_short, a->dither, (unsigned long long)a->seed, a->peak);
 }
 
 void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS])
@@ -24,14 +24,15 @@ static int read_audio(const char *words, prepare_audio *a)
 {
     int longer, shorter, dither;
     unsigned rate, bits;
-    if (sscanf(words, "audio seconds=%lf rate=%u bits=%u long=%d short=%d dither=%d", &a->seconds, &rate, &bits, &longer, &shorter, &dither) != 6)
+    a->peak = 0; /* where the words end before it */
+    if (sscanf(words, "audio seconds=%lf rate=%u bits=%u long=%d short=%d dither=%d seed=%*u peak=%lf", &a->seconds, &rate, &bits, &longer, &shorter, &dither, &a->peak) < 6)
         return 0;
     a->rate = rate;
     a->bits = bits;
     /* of a long recording what is heard best; nothing is left out, nothing added */
     a->longer = longer == PREPARE_LONG_FIRST ? PREPARE_LONG_FIRST : PREPARE_LONG_LOUDEST;
     a->skip_short = a->dither = 0;
-    return a->seconds > 0 && a->seconds <= 600 && rate >= 100 && rate <= 384000 && a->seconds * rate >= 1 && (bits == 8 || bits == 16);
+    return a->seconds > 0 && a->seconds <= 600 && rate >= 100 && rate <= 384000 && a->seconds * rate >= 1 && (bits == 8 || bits == 16) && a->peak >= 0 && a->peak <= 1;
 }
 
 static int read_image(const char *words, prepare_image *m)

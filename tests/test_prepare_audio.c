@@ -149,6 +149,92 @@ static void loudest_first_skipped(void **state)
     fs_remove_folder(folder);
 }
 
+/* The first sample that is not silence, and the loudest one's distance from it. */
+static void measure(const uint8_t *data, size_t *first, int *top)
+{
+    *first = SIZE_MAX, *top = 0;
+    for (size_t k = 0; k < 8000; k++) {
+        const int v = abs(data[WAVE_HEADER + k] - 128);
+        *first = v > 1 && *first == SIZE_MAX ? k : *first;
+        *top = v > *top ? v : *top;
+    }
+}
+
+/* A short sound anywhere in a longer recording, at its very end too, begins within the first tenth and a step of the search. */
+static void found_and_raised(void **state)
+{
+    static const double at[] = { 0.3, 1.31, 2.7 }; /* seconds, of three: a sound of 0.3 */
+    char *folder = fs_make_folder();
+    prepare_audio a = plain;
+    prepare_totals totals;
+    bg_error err = { 0 };
+    size_t size, first;
+    int top;
+    (void)state;
+    uint8_t *sound = calloc(WAVE_HEADER + 3 * 16000, 1);
+    a.longer = PREPARE_LONG_LOUDEST;
+    a.peak = 0.8;
+    for (size_t k = 0; k < 3; k++) {
+        char in[32], out[32];
+        snprintf(in, sizeof in, "in%zu/x.wav", k);
+        snprintf(out, sizeof out, "out%zu", k);
+        memset(sound, 0, WAVE_HEADER + 3 * 16000);
+        wave_header(sound, 8000, 1, 16, 3 * 16000);
+        for (size_t i = 0; i < 2400; i++) /* as soft as a fiftieth of full scale */
+            bg_little_put(sound + WAVE_HEADER + 2 * ((size_t)(at[k] * 8000) + i), (uint32_t)(int32_t)lrint(655 * sin(2 * pi * 440 * (double)i / 8000)), 2);
+        fs_write(fs_path(folder, in), sound, WAVE_HEADER + 3 * 16000);
+        in[3] = 0; /* the folder alone */
+        CHECK_OK(run(&a, fs_path(folder, in), fs_path(folder, out), &totals, &err), err);
+        uint8_t *data = prepared(fs_path(folder, out), "x.wav", &size);
+        measure(data, &first, &top);
+        assert_in_range(first, 0, 800 + 400);
+        assert_in_range(top, 101, 103); /* 0.8 of 128 */
+        free(data);
+    }
+    /* silence, and what is as good as silence, is not raised */
+    memset(sound, 0, WAVE_HEADER + 16000);
+    wave_header(sound, 8000, 1, 16, 16000);
+    bg_little_put(sound + WAVE_HEADER + 400, 30, 2);
+    fs_write(fs_path(folder, "still/x.wav"), sound, WAVE_HEADER + 16000);
+    CHECK_OK(run(&a, fs_path(folder, "still"), fs_path(folder, "silent"), &totals, &err), err);
+    uint8_t *data = prepared(fs_path(folder, "silent"), "x.wav", &size);
+    measure(data, &first, &top);
+    assert_int_equal(top, 0);
+    free(data);
+    free(sound);
+    fs_remove_folder(folder);
+}
+
+/* Settings as a model keeps them, those of an older one too, which end before the peak; out of range they are no settings. */
+static void settings_in_words(void **state)
+{
+    prepare_audio a = plain;
+    char words[PREPARE_WORDS], *folder = fs_make_folder();
+    const char *extension;
+    uint8_t *data;
+    size_t size, first;
+    int top;
+    bg_error err = { 0 };
+    (void)state;
+    write_sine(fs_path(folder, "x.wav"), 8000, 1, 0.5, 9); /* a quarter of full scale */
+    a.peak = 0.5;
+    prepare_audio_words(&a, words);
+    CHECK_OK(prepare_once(words, fs_path(folder, "x.wav"), &data, &size, &extension, &err), err);
+    measure(data, &first, &top);
+    assert_in_range(top, 63, 65);
+    bg_free(bg_sys_default(), data);
+    CHECK_OK(prepare_once("audio seconds=1 rate=8000 bits=8 long=0 short=0 dither=0 seed=0", fs_path(folder, "x.wav"), &data, &size, &extension, &err), err);
+    measure(data, &first, &top);
+    assert_in_range(top, 30, 32);
+    bg_free(bg_sys_default(), data);
+    const char *wrong[] = { "1.5", "-1", "nan", "inf" };
+    for (size_t k = 0; k < 4; k++) {
+        snprintf(words, sizeof words, "audio seconds=1 rate=8000 bits=8 long=0 short=0 dither=0 seed=0 peak=%s", wrong[k]);
+        assert_int_equal(prepare_once(words, fs_path(folder, "x.wav"), &data, &size, &extension, &err), BG_ERR_ARGUMENT);
+    }
+    fs_remove_folder(folder);
+}
+
 /* A truncated file gives what is there or a reason; never a failure of the run. */
 static void damaged(void **state)
 {
@@ -193,12 +279,16 @@ int main(void)
         cmocka_unit_test(cut_and_padded),
         cmocka_unit_test(mixed_and_resampled),
         cmocka_unit_test(loudest_first_skipped),
+        cmocka_unit_test(found_and_raised),
+        cmocka_unit_test(settings_in_words),
         cmocka_unit_test(damaged),
 #endif
     };
     (void)cut_and_padded;
     (void)mixed_and_resampled;
     (void)loudest_first_skipped;
+    (void)found_and_raised;
+    (void)settings_in_words;
     (void)damaged;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

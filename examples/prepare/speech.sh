@@ -18,5 +18,5 @@ for clips in "$raw"/*.u8; do
     printf 'RIFF\144\037\000\000WAVEfmt \020\000\000\000\001\000\001\000\100\037\000\000\100\037\000\000\001\000\010\000data\100\037\000\000' >"$work/header"
     cut_pieces "$clips" 8000 wav
     label_pieces "$raw/$part.tsv" wav
-    "$bgpt" prepare audio "@$work/list" --labels "$work/labels" --long first --dither off -o "$out/$part" "$@"
+    "$bgpt" prepare audio "@$work/list" --labels "$work/labels" --long loudest --peak 0.8 --dither off -o "$out/$part" "$@"
 done

@@ -47,4 +47,8 @@ if "$BGPT" prepare audio "$here/../../examples/digits" -o digits -q 2>"$WORK/std
     checks=$((checks + 1))
     right=$(sed -n 's|.*/\([0-9]\)_[0-9]*\.wav: \1\.wav .*|&|p' "$WORK/stdout" | wc -l)
     [ "$right" -ge 9 ] || wrong "$right of ten digits right"
+    # the same, softer and with silence around them
+    expect 0 env BGPT="$BGPT" "$here/../../bench/digits" "$SHIPPED/digits.safetensors" "$here/../../examples/digits"
+    checks=$((checks + 1))
+    [ "$(grep -c ': \(9\|10\) of 10$' "$WORK/stdout")" = 5 ] || wrong "fewer than nine of ten digits right: $(cat "$WORK/stdout")"
 fi
