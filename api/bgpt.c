@@ -143,6 +143,13 @@ bgpt_status bgpt_compact(const char *safetensors, const char *compact, int overw
     return bg_api_return(err, bg_model_compact(bg_api_sys_open(&hooks, opt), safetensors, compact, overwrite, &e), &e);
 }
 
+bgpt_status bgpt_average(const char *const *models, const double *shares, size_t count, const char *out, int overwrite, const bgpt_options *opt, bgpt_error *err)
+{
+    bg_api_sys hooks;
+    bg_error e;
+    return bg_api_return(err, bg_model_average(bg_api_sys_open(&hooks, opt), models, shares, count, out, overwrite, &e), &e);
+}
+
 bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
 {
     bg_error e;

@@ -71,7 +71,7 @@ typedef struct command {
 extern const command *const commands[];
 
 extern const command command_train, command_eval, command_generate, command_convert, command_classify,
-    command_info, command_import, command_export, command_bench, command_version, command_cpu_generate, command_cpu_run, command_cpu_assemble,
+    command_info, command_import, command_export, command_average, command_bench, command_version, command_cpu_generate, command_cpu_run, command_cpu_assemble,
     command_cpu_translate, command_cpu_trace, command_cpu_evaluate, command_plot, command_inspect, command_prepare_audio, command_prepare_image, command_prepare_music, command_prepare_text;
 
 #define ROWS_OF(array) .options = (array), .option_count = sizeof(array) / sizeof((array)[0])

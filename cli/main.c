@@ -11,6 +11,7 @@
 const command *const commands[] = {
     &command_train,  &command_eval,   &command_generate, &command_convert, &command_classify,
     &command_inspect, &command_prepare_audio, &command_prepare_image, &command_prepare_music, &command_prepare_text, &command_info, &command_import, &command_export,
+    &command_average,
     &command_cpu_generate, &command_cpu_run, &command_cpu_assemble, &command_cpu_translate, &command_cpu_trace, &command_cpu_evaluate,
     &command_plot,   &command_bench,  &command_version, NULL,
 };

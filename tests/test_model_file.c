@@ -10,22 +10,16 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/rng.h"
 #include "model/file.h"
 #include "tests/support_check.h"
 #include "tests/support_every.h"
+#include "tests/support_machine.h"
 
 #define PATCH "patch_level_decoder."
 
 static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0 };
 static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, BG_PREVIOUS_COLUMN, 9 };
 static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0 };
-
-typedef struct machine {
-    bg_pool *pool;
-    bg_backend *be;
-    bg_model *model;
-} machine;
 
 static char *folder;
 
@@ -39,36 +33,6 @@ static int remove_folder(void **state)
 {
     fs_remove_folder(folder);
     return 0;
-}
-
-static void open_backend(machine *m, const bg_config *c)
-{
-    bg_error err;
-    const bg_limits limits = bg_config_limits(c);
-    m->model = NULL;
-    CHECK_OK(bg_pool_open(&m->pool, bg_sys_default(), 1, &err), err);
-    CHECK_OK(bg_cpu_open(&m->be, bg_sys_default(), m->pool, BG_ISA_PORTABLE, 0, &limits, &err), err);
-}
-
-static void open_machine(machine *m, const bg_config *c, uint64_t seed)
-{
-    bg_error err;
-    bg_rng r;
-    open_backend(m, c);
-    CHECK_OK(bg_model_open(&m->model, c, m->be, BG_WEIGHTS_RUN, &err), err);
-    bg_rng_open(&r, seed, BG_STREAM_USER, 0);
-    float *w = bg_model_weights(m->model);
-    for (size_t i = 0; i < bg_model_params(m->model)->floats; i++)
-        w[i] = (float)bg_rng_normal(&r);
-    bg_model_changed(m->model);
-}
-
-static void close_machine(machine *m)
-{
-    if (m->model)
-        bg_model_close(m->model);
-    bg_backend_close(m->be);
-    bg_pool_close(m->pool);
 }
 
 /* All tensors of two models, bit by bit (the gaps between them mean nothing). */
@@ -354,61 +318,6 @@ static void bad_bits_are_found(void **state)
     close_machine(&a);
 }
 
-/* Half the size, the metadata, weights to eleven bits; a checkpoint gives its weights; faults leave nothing behind. */
-static bg_status compact_job(const bg_sys *sys, void *ctx, bg_error *err)
-{
-    char *const *paths = ctx;
-    return bg_model_compact(sys, paths[0], paths[1], 1, err);
-}
-
-static bg_status open_compact(const bg_sys *sys, void *ctx, bg_error *err)
-{
-    char *const *paths = ctx;
-    bg_st_file f;
-    BG_TRY(bg_st_open(&f, sys, paths[1], err));
-    bg_st_close(&f);
-    return BG_OK;
-}
-
-static void compact(void **state)
-{
-    char *paths[] = { strdup(fs_path(folder, "whole.safetensors")), strdup(fs_path(folder, "compact.safetensors")) };
-    machine a, b;
-    bg_meta meta;
-    bg_error err;
-    size_t whole, half;
-    open_machine(&a, &plain, 13);
-    open_backend(&b, &plain);
-    bg_meta_open(&meta, bg_sys_default());
-    CHECK_OK(bg_meta_set(&meta, "licence", "MIT", &err), err);
-    const bg_extra extra[] = { { "optimizer.m.", bg_model_weights(a.model) } };
-    CHECK_OK(bg_model_save(a.model, paths[0], 1, &meta, extra, 1, &err), err);
-    CHECK_OK(compact_job(bg_sys_default(), paths, &err), err);
-    bg_meta_close(&meta);
-    bg_meta_open(&meta, bg_sys_default());
-    CHECK_OK(bg_model_load(&b.model, paths[1], b.be, 0, &meta, &err), err);
-    assert_string_equal(bg_meta_get(&meta, "licence"), "MIT");
-    free(fs_read(paths[0], &whole));
-    free(fs_read(paths[1], &half));
-    assert_true(half < whole / 3); /* the moments went too */
-    const bg_params *p = bg_model_params(a.model);
-    for (uint32_t i = 0; i < p->count; i++)
-        for (size_t k = 0; k < p->tensors[i].count; k++) {
-            const float x = bg_model_weights(a.model)[p->tensors[i].offset + k], y = bg_model_weights(b.model)[p->tensors[i].offset + k];
-            assert_true(fabsf(x - y) <= fabsf(x) * 0x1p-11f + 0x1p-25f);
-        }
-    for (int kind = 0; kind < FAULT_KINDS; kind++)
-        every_call_fails(folder, (fault_kind)kind, compact_job, open_compact, paths);
-    bg_model_weights(a.model)[p->tensors[0].offset] = 1e6f;
-    CHECK_OK(bg_model_save(a.model, paths[0], 1, NULL, NULL, 0, &err), err);
-    CHECK_FAILS(compact_job(bg_sys_default(), paths, &err), BG_ERR_FAILED, "is 1e+06, beyond what 16 bits hold", err);
-    bg_meta_close(&meta);
-    close_machine(&a);
-    close_machine(&b);
-    free(paths[0]);
-    free(paths[1]);
-}
-
 typedef struct job {
     machine *m;
     char *path;
@@ -482,7 +391,6 @@ int main(void)
         cmocka_unit_test(untied_head),
         cmocka_unit_test(cut_files),
         cmocka_unit_test(bad_bits_are_found),
-        cmocka_unit_test(compact),
         cmocka_unit_test(faults),
         cmocka_unit_test(full_disk),
     };

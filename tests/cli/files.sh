@@ -38,6 +38,20 @@ expect 0 "$BGPT" export "$MODEL" half.safetensors
 [ "$(wc -c <half.safetensors)" -lt $(($(wc -c <"$MODEL") * 6 / 10)) ] || wrong "not half the size"
 expect 0 "$BGPT" info --check half.safetensors
 same_file model.copy "$MODEL"
+expect 0 "$BGPT" average "$MODEL" model.copy --shares 1,3 -o mean.safetensors
+expect 0 "$BGPT" info --check mean.safetensors
+expect 0 "$BGPT" eval -q -m mean.safetensors "$TUNE"
+cp "$WORK/stdout" mean.score
+expect 0 "$BGPT" eval -q -m "$MODEL" "$TUNE"
+same_file "$WORK/stdout" mean.score
+refuse 2 "for each of the 2 models" "$BGPT" average "$MODEL" model.copy --shares 1 -o none
+refuse 2 "commas between" "$BGPT" average "$MODEL" model.copy --shares 1,x -o none
+refuse 2 "are 0" "$BGPT" average "$MODEL" model.copy --shares 0,0 -o none
+refuse 2 "-o FILE is missing" "$BGPT" average "$MODEL"
+refuse 2 "would replace the input" "$BGPT" average -f "$MODEL" model.copy -o model.copy
+refuse 2 "kept" "$BGPT" average "$MODEL" model.copy -o kept
+refuse 3 "$TUNE" "$BGPT" average "$MODEL" "$TUNE" -o none
+missing none
 mkdir -p taken
 cp kept taken/0002.abc
 refuse 2 "0002.abc" "$BGPT" generate -q -m "$MODEL" --ext abc -n 3 -o taken

@@ -14,7 +14,7 @@ prints "bgpt 0."
 expect 0 "$BGPT" version --format=json
 json version isa precision threads
 
-for verb in train eval generate convert classify info import export bench version; do
+for verb in train eval generate convert classify info import export average bench version; do
     expect 0 "$BGPT" "$verb" -h
     prints "usage: bgpt $verb"
     for option in --threads --precision --seed --quiet --verbose --format; do
