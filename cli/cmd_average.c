@@ -12,8 +12,8 @@ typedef struct average_arguments {
 } average_arguments;
 
 static const option average_options[] = {
-    { "out", 'o', OPTION_TEXT, offsetof(average_arguments, out), 0, 0, NULL, "FILE", "the model to write" },
-    { "shares", 0, OPTION_TEXT, offsetof(average_arguments, shares), 0, 0, NULL, "A,B...", "how much each model counts, a number for each; without it all count the same" },
+    { "out", 'o', OPTION_TEXT, offsetof(average_arguments, out), 0, 0, NULL, "FILE", "the model to write (required)" },
+    { "shares", 0, OPTION_TEXT, offsetof(average_arguments, shares), 0, 0, NULL, "A,B...", "how much each model counts, a number from 0 to 1e9 for each; without it all count the same" },
     { "force", 'f', OPTION_FLAG, offsetof(average_arguments, force), 0, 0, NULL, NULL, "overwrite an existing output" },
 };
 
@@ -73,12 +73,13 @@ const command command_average = {
     .summary = "the mean of several models: bgpt average A B -o OUT",
     .usage = "MODEL MODEL... -o OUT.safetensors [options]",
     .details = "Writes a model whose every weight is the mean of the weights of these models or checkpoints, which must have one shape. Models of one run, or trained on from one model "
-               "in different ways, are often better so than each of them; models that were begun apart are not. What the file says about itself is taken from the first.",
-    .examples = "bgpt average run/checkpoint-*.safetensors -o mean.safetensors\n"
+               "in different ways, are often better so than each of them; models that were begun apart are not. Weights are written in 32 bits (bgpt export halves them); licence, extensions and whatever else the file says about itself "
+               "are those of the first model.",
+    .examples = "bgpt train tunes/ --keep 5 --time 1h --out run && bgpt average run/checkpoint-*.safetensors -o mean.safetensors\n"
                 "bgpt average long/model.safetensors short/model.safetensors --shares 0.3,0.7 -o both.safetensors",
     ROWS_OF(average_options),
     .arguments_size = sizeof(average_arguments),
-    .min_operands = 1,
+    .min_operands = 2,
     .max_operands = SIZE_MAX,
     .operand_name = "MODEL",
     .run = run_average,

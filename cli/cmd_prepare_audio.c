@@ -15,10 +15,10 @@ static const option audio_options[] = {
     { "rate", 0, OPTION_COUNT, offsetof(audio_arguments, rate), 100, 384000, "8000", "HZ", "samples a second" },
     { "bits", 0, OPTION_CHOICE, offsetof(audio_arguments, bits), 0, 0, "8", "8|16", "of a sample" },
     { "long", 0, OPTION_CHOICE, offsetof(audio_arguments, longer), 0, 0, "cut", "cut|loudest|first",
-      "of longer sounds: cut them into pieces (a last one of less than half is left out), or take the loudest piece (what is loud begins a tenth after its begin), or the first" },
+      "of longer sounds: cut them into pieces (a last one of less than half is left out), or take the first piece, or the loudest, placed so that a short sound begins within the first fifth of it; what is no longer is left as it is" },
     { "short", 0, OPTION_CHOICE, offsetof(audio_arguments, shorter), 0, 0, "pad", "pad|skip", "of shorter sounds: add silence, or leave them out" },
     { "dither", 0, OPTION_CHOICE, offsetof(audio_arguments, dither), 0, 0, "on", "on|off", "noise of one step, which keeps rounding from following the sound; off: quieter files that a model predicts better" },
-    { "peak", 0, OPTION_REAL, offsetof(audio_arguments, peak), 0, 1, "0", "X", "make each file louder or softer until its loudest sample is at this share of full scale; 0: leave it" },
+    { "peak", 0, OPTION_REAL, offsetof(audio_arguments, peak), 0, 1, "0", "X", "make each written file louder or softer until its loudest sample is at this share of full scale; silence, up to 0.01 of it, stays; 0: leave all" },
     PREPARE_ROWS(audio_arguments),
 };
 

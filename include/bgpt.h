@@ -319,9 +319,9 @@ BGPT_API bgpt_status bgpt_export(const char *safetensors, const char *pth, int o
  * 65504 is BGPT_ERR_FAILED. */
 BGPT_API bgpt_status bgpt_compact(const char *safetensors, const char *compact, int overwrite, const bgpt_options *opt, bgpt_error *err);
 
-/* A model whose every weight is the mean of these models' (checkpoints too), `shares` (count; NULL: all the same) being the part of each;
- * its metadata are the first's.  Models that were begun from one another may be better together than each; others are not.  Another
- * shape, other labels, a share below 0: BGPT_ERR_ARGUMENT. */
+/* A model whose every weight is the mean of these models' (checkpoints too), `shares` (count; NULL: all the same) being the part of each
+ * (they need not add up to 1); its metadata are the first's, without scores.  Models that were begun from one another may be better together than each; others are not.  Another
+ * shape, other labels, inputs prepared in another way, a share below 0 or beyond 1e9, all shares 0, no models: BGPT_ERR_ARGUMENT. */
 BGPT_API bgpt_status bgpt_average(const char *const *models, const double *shares, size_t count, const char *out, int overwrite, const bgpt_options *opt,
                                   bgpt_error *err);
 

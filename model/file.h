@@ -42,9 +42,10 @@ typedef struct bg_extra { const char *prefix; float *flat; } bg_extra;
 bg_status bg_model_save(bg_model *m, const char *path, int replace, const bg_meta *meta, const bg_extra *extra, size_t extras, bg_error *err);
 /* The model file `from` with its weights as fp16: half its size, metadata kept.  A weight beyond 65504 is BG_ERR_FAILED. */
 bg_status bg_model_compact(const bg_sys *sys, const char *from, const char *to, int replace, bg_error *err);
-/* Each weight the mean over these models, by `shares` (NULL: all the same; they need not add up to 1); metadata of the first.
+/* Each weight the mean over these models, by `shares` (NULL: all the same; they need not add up to 1); metadata of the first, without its scores and the state of its run.
  * Models of one run, or begun from one, mostly lie in one valley, where the mean is better than each (Wortsman and others 2022,
- * arXiv 2203.05482).  Another shape, other labels, shares below 0 or all 0: BG_ERR_ARGUMENT. */
+ * arXiv 2203.05482).  Another shape, other labels, inputs prepared in another way, shares
+ * below 0, beyond 1e9 or all 0, no models: BG_ERR_ARGUMENT. */
 bg_status bg_model_average(const bg_sys *sys, const char *const *from, const double *shares, size_t count, const char *to, int replace, bg_error *err);
 /* The extra buffers of a checkpoint. */
 bg_status bg_file_load_extra(bg_model *m, bg_st_file *f, const bg_extra *extra, bg_error *err);

@@ -96,7 +96,13 @@ static bg_status write_all(const sources *s, bg_st_writer *w, const char *path, 
     return bg_st_commit(w, err);
 }
 
-/* Are all of one shape, and do their classes mean the same? */
+static int same_text(const sources *s, size_t k, const char *key)
+{
+    const char *a = bg_meta_get(&s->files[0].meta, key), *b = bg_meta_get(&s->files[k].meta, key);
+    return (a == NULL) == (b == NULL) && (!a || strcmp(a, b) == 0);
+}
+
+/* Are all of one shape, do their classes mean the same, and are their inputs made in one way? */
 static bg_status check_alike(const sources *s, bg_error *err)
 {
     bg_config first, c;
@@ -105,24 +111,41 @@ static bg_status check_alike(const sources *s, bg_error *err)
         BG_TRY(bg_file_config(&c, &s->files[k], err));
         if (memcmp(&c, &first, sizeof c) != 0)
             return bg_fail(err, BG_ERR_ARGUMENT, "%s is of another shape than %s", s->files[k].path, s->files[0].path);
-        const char *a = bg_meta_get(&s->files[0].meta, "labels"), *b = bg_meta_get(&s->files[k].meta, "labels");
-        if ((a != NULL) != (b != NULL) || (a && strcmp(a, b) != 0))
+        if (!same_text(s, k, "labels"))
             return bg_fail(err, BG_ERR_ARGUMENT, "%s has other labels than %s", s->files[k].path, s->files[0].path);
+        if (!same_text(s, k, "prepare"))
+            return bg_fail(err, BG_ERR_ARGUMENT, "the files of %s are prepared in another way than those of %s", s->files[k].path, s->files[0].path);
     }
+    return BG_OK;
+}
+
+/* What the first file says of itself and is still true: no state of a run, of a mean no scores. */
+static bg_status copy_meta(const sources *s, bg_meta *to, bg_error *err)
+{
+    const bg_meta *from = &s->files[0].meta;
+    for (size_t i = 0; i < from->count; i++)
+        if (strncmp(from->keys[i], "run.", 4) != 0 && (s->count == 1 || strncmp(from->keys[i], "val_", 4) != 0))
+            BG_TRY(bg_meta_set(to, from->keys[i], from->values[i], err));
     return BG_OK;
 }
 
 static bg_status rewrite(const sources *s, const bg_sys *sys, const char *to, bg_dtype dtype, int replace, bg_error *err)
 {
-    bg_st_writer w;
+    bg_st_writer w = { 0 };
+    bg_meta meta;
     BG_TRY(check_alike(s, err));
-    bg_status status = bg_st_create(&w, sys, to, replace, &s->files[0].meta, err);
+    bg_meta_open(&meta, sys);
+    bg_status status = copy_meta(s, &meta, err);
     if (status == BG_OK) {
-        w.dtype = dtype;
-        status = write_all(s, &w, to, err);
+        status = bg_st_create(&w, sys, to, replace, &meta, err);
+        if (status == BG_OK) {
+            w.dtype = dtype;
+            status = write_all(s, &w, to, err);
+        }
+        if (status != BG_OK)
+            bg_st_abandon(&w);
     }
-    if (status != BG_OK)
-        bg_st_abandon(&w);
+    bg_meta_close(&meta);
     return status;
 }
 

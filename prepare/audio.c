@@ -17,10 +17,10 @@ enum {
     BLOCK = 4096,        /* samples read or written at once, channels together */
     MAX_CHANNELS = 256,
     HOPS = 20,           /* the loudest piece is looked for in steps of a twentieth */
-    LEAD = 10            /* and its first tenth does not count: what is loud has a soft begin */
+    LEAD = 10            /* and the first tenth of it does not count: what is loud begins softly */
 };
-#define AS_LOUD 0.995    /* of two pieces as loud as this the later: in it a short sound stands at the begin, as in a file that was cut to it */
-#define SILENCE 0.001    /* of full scale: nothing softer is made louder */
+#define AS_LOUD 0.995    /* of two pieces as loud as this the later: in it a short sound stands near the begin, as in a file that was cut to it */
+#define SILENCE 0.01     /* of full scale, a step of 8 bits and a bit more: nothing softer is made louder */
 
 /* What is being cut into pieces: the last `length` samples, and the loudest piece so far. */
 typedef struct cutter {
@@ -30,6 +30,7 @@ typedef struct cutter {
     float *piece, *best;     /* (length) each; piece is a ring once it is full */
     size_t length, fill, at; /* at: where the ring's next sample goes */
     size_t since;            /* samples since the loudness was last looked at */
+    size_t added, silent;    /* samples of silence that were put behind the sound so far, and of them in best */
     double loudness;         /* the most of any piece so far; negative: none yet */
     uint8_t *file;           /* WAVE_HEADER + samples */
     uint64_t pieces;
@@ -37,15 +38,16 @@ typedef struct cutter {
     int more;                /* the ring has lost samples: the sound is longer than a piece */
 } cutter;
 
-/* What brings the loudest of these samples of a ring to the peak that is asked for. */
+/* What brings the loudest of these samples of a ring to the peak that is asked for.  A constant is no sound. */
 static double gain(const prepare_audio *a, const float *x, size_t length, size_t begin, size_t sounding)
 {
-    double loudest = 0;
+    double low = 0, high = 0;
     for (size_t i = 0; i < sounding && a->peak > 0; i++) {
-        const double v = fabs((double)x[(begin + i) % length]);
-        loudest = v > loudest ? v : loudest;
+        const double v = x[(begin + i) % length];
+        low = i == 0 || v < low ? v : low;
+        high = i == 0 || v > high ? v : high;
     }
-    return loudest > SILENCE ? a->peak / loudest : 1;
+    return high - low > 2 * SILENCE ? a->peak / (high > -low ? high : -low) : 1;
 }
 
 /* Triangular dither of one step to either side (Lipshitz, Wannamaker, Vanderkooy 1992): the error no longer depends on the
@@ -78,18 +80,22 @@ static bg_status put_piece(cutter *c, const float *x, size_t begin, size_t sound
     return prepare_put(c->sink, NULL, c->file, WAVE_HEADER + c->length * c->a->bits / 8, err);
 }
 
-/* The ring holds a whole piece: is it the loudest? */
+/* The ring holds a whole piece: is it the loudest?  Of the first piece all counts. */
 static void compare(cutter *c)
 {
-    double loudness = 0;
-    for (size_t i = c->length / LEAD; i < c->length; i++) {
+    const size_t lead = c->loudness < 0 ? 0 : c->length / LEAD;
+    double sum = 0, squares = 0;
+    for (size_t i = lead; i < c->length; i++) {
         const double v = c->piece[(c->at + i) % c->length];
-        loudness += v * v;
+        sum += v;
+        squares += v * v;
     }
+    const double loudness = fmax(squares - sum * sum / (double)(c->length - lead), 0);
     c->since = 0;
     if (loudness < AS_LOUD * c->loudness)
         return;
     c->loudness = loudness > c->loudness ? loudness : c->loudness;
+    c->silent = c->added;
     memcpy(c->best, c->piece + c->at, (c->length - c->at) * sizeof *c->best);
     memcpy(c->best + c->length - c->at, c->piece, c->at * sizeof *c->best);
 }
@@ -121,11 +127,13 @@ static bg_status end_samples(cutter *c, bg_error *err)
     if (c->a->longer == PREPARE_LONG_LOUDEST && c->fill == c->length) {
         /* a sound at the very end may begin its piece too: silence goes on behind it */
         const float silence = 0;
-        for (size_t i = 0; c->more && i < c->length - c->length / LEAD; i++)
+        while (c->more && c->added < c->length - c->length / LEAD) {
+            c->added++;
             BG_TRY(take_samples(c, &silence, 1, err));
+        }
         if (c->since)
             compare(c);
-        return put_piece(c, c->best, 0, c->length, err);
+        return put_piece(c, c->best, 0, c->length - c->silent, err);
     }
     if (c->full || c->fill == 0 || (c->pieces && 2 * c->fill < c->length))
         return BG_OK;

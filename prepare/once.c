@@ -10,8 +10,10 @@
 
 void prepare_audio_words(const prepare_audio *a, char words[PREPARE_WORDS])
 {
-    snprintf(words, PREPARE_WORDS, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu peak=%.9g", a->seconds, (unsigned)a->rate, (unsigned)a->bits, (int)a->longer,
-             a->skip_short, a->dither, (unsigned long long)a->seed, a->peak);
+    snprintf(words, PREPARE_WORDS, "audio seconds=%.9g rate=%u bits=%u long=%d short=%d dither=%d seed=%llu", a->seconds, (unsigned)a->rate, (unsigned)a->bits, (int)a->longer,
+             a->skip_short, a->dither, (unsigned long long)a->seed);
+    if (a->peak > 0) /* words without it are those of earlier versions */
+        snprintf(words + strlen(words), PREPARE_WORDS - strlen(words), " peak=%.9g", a->peak);
 }
 
 void prepare_image_words(const prepare_image *m, char words[PREPARE_WORDS])

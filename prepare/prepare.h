@@ -107,7 +107,7 @@ typedef struct prepare_audio {
     prepare_long longer;
     int skip_short;      /* else silence is added */
     int dither;
-    double peak;         /* the loudest sample of a file is brought to this share of full scale; 0: left as it is */
+    double peak;         /* the loudest sample of each file written is brought to this share of full scale, unless it is silence; 0: left as it is */
     uint64_t seed;
 } prepare_audio;
 

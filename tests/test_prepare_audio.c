@@ -149,7 +149,7 @@ static void loudest_first_skipped(void **state)
     fs_remove_folder(folder);
 }
 
-/* The first sample that is not silence, and the loudest one's distance from it. */
+/* The first sample that is not silence, and how far from silence the loudest is. */
 static void measure(const uint8_t *data, size_t *first, int *top)
 {
     *first = SIZE_MAX, *top = 0;
@@ -163,7 +163,7 @@ static void measure(const uint8_t *data, size_t *first, int *top)
 /* A short sound anywhere in a longer recording, at its very end too, begins within the first tenth and a step of the search. */
 static void found_and_raised(void **state)
 {
-    static const double at[] = { 0.3, 1.31, 2.7 }; /* seconds, of three: a sound of 0.3 */
+    static const struct { double at, length; } cases[] = { { 0, 0.05 }, { 0.3, 0.3 }, { 1.31, 0.3 }, { 2.7, 0.3 } }; /* seconds, of three */
     char *folder = fs_make_folder();
     prepare_audio a = plain;
     prepare_totals totals;
@@ -173,15 +173,16 @@ static void found_and_raised(void **state)
     (void)state;
     uint8_t *sound = calloc(WAVE_HEADER + 3 * 16000, 1);
     a.longer = PREPARE_LONG_LOUDEST;
+    a.dither = 1;
     a.peak = 0.8;
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         char in[32], out[32];
         snprintf(in, sizeof in, "in%zu/x.wav", k);
         snprintf(out, sizeof out, "out%zu", k);
         memset(sound, 0, WAVE_HEADER + 3 * 16000);
         wave_header(sound, 8000, 1, 16, 3 * 16000);
-        for (size_t i = 0; i < 2400; i++) /* as soft as a fiftieth of full scale */
-            bg_little_put(sound + WAVE_HEADER + 2 * ((size_t)(at[k] * 8000) + i), (uint32_t)(int32_t)lrint(655 * sin(2 * pi * 440 * (double)i / 8000)), 2);
+        for (size_t i = 0; i < (size_t)(cases[k].length * 8000); i++) /* as soft as a fiftieth of full scale */
+            bg_little_put(sound + WAVE_HEADER + 2 * ((size_t)(cases[k].at * 8000) + i), (uint32_t)(int32_t)lrint(655 * sin(2 * pi * 440 * (double)i / 8000)), 2);
         fs_write(fs_path(folder, in), sound, WAVE_HEADER + 3 * 16000);
         in[3] = 0; /* the folder alone */
         CHECK_OK(run(&a, fs_path(folder, in), fs_path(folder, out), &totals, &err), err);
@@ -196,11 +197,16 @@ static void found_and_raised(void **state)
     wave_header(sound, 8000, 1, 16, 16000);
     bg_little_put(sound + WAVE_HEADER + 400, 30, 2);
     fs_write(fs_path(folder, "still/x.wav"), sound, WAVE_HEADER + 16000);
+    memset(sound + WAVE_HEADER, 127, 8000); /* what 8 bits often have as silence: half a step below the middle */
+    wave_header(sound, 8000, 1, 8, 8000);
+    fs_write(fs_path(folder, "still/y.wav"), sound, WAVE_HEADER + 8000);
     CHECK_OK(run(&a, fs_path(folder, "still"), fs_path(folder, "silent"), &totals, &err), err);
-    uint8_t *data = prepared(fs_path(folder, "silent"), "x.wav", &size);
-    measure(data, &first, &top);
-    assert_int_equal(top, 0);
-    free(data);
+    for (int k = 0; k < 2; k++) {
+        uint8_t *data = prepared(fs_path(folder, "silent"), k ? "y.wav" : "x.wav", &size);
+        measure(data, &first, &top);
+        assert_in_range(top, 0, 2); /* a step of dither, one of y.wav */
+        free(data);
+    }
     free(sound);
     fs_remove_folder(folder);
 }

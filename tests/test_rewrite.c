@@ -157,9 +157,40 @@ static void average_of_one(void **state)
     free(out);
 }
 
+/* The state of a run is left behind, and of a mean what was measured of another model. */
+static void what_it_says(void **state)
+{
+    char *a = strdup(fs_path(folder, "a.safetensors")), *mean = strdup(fs_path(folder, "mean.safetensors")), *half = strdup(fs_path(folder, "half.safetensors"));
+    machine m;
+    bg_meta meta;
+    bg_st_file f;
+    bg_error err;
+    open_machine(&m, &plain, 1);
+    bg_meta_open(&meta, bg_sys_default());
+    CHECK_OK(bg_meta_set(&meta, "run.step", "7", &err), err);
+    CHECK_OK(bg_meta_set(&meta, "val_loss", "0.5", &err), err);
+    CHECK_OK(bg_meta_set(&meta, "licence", "MIT", &err), err);
+    CHECK_OK(bg_model_save(m.model, a, 1, &meta, NULL, 0, &err), err);
+    bg_meta_close(&meta);
+    close_machine(&m);
+    CHECK_OK(bg_model_average(bg_sys_default(), (const char *const[]){ a, a }, NULL, 2, mean, 0, &err), err);
+    CHECK_OK(bg_model_compact(bg_sys_default(), a, half, 0, &err), err);
+    for (int k = 0; k < 2; k++) {
+        CHECK_OK(bg_st_open(&f, bg_sys_default(), k ? half : mean, &err), err);
+        assert_null(bg_meta_get(&f.meta, "run.step"));
+        assert_int_equal(bg_meta_get(&f.meta, "val_loss") != NULL, k);
+        assert_string_equal(bg_meta_get(&f.meta, "licence"), "MIT");
+        bg_st_close(&f);
+    }
+    free(a);
+    free(mean);
+    free(half);
+}
+
 static void not_to_be_averaged(void **state)
 {
     char *a = save_model("a.safetensors", &plain, 1, "licence", "MIT"), *wide = save_model("wide.safetensors", &wider, 1, "licence", "MIT");
+    char *sound = save_model("sound.safetensors", &plain, 1, "prepare", "audio");
     char *one = save_model("one.safetensors", &classifier, 1, "labels", "[\"x\"]"), *two = save_model("two.safetensors", &classifier, 1, "labels", "[\"y\"]");
     char *out = strdup(fs_path(folder, "none.safetensors")), *gone = strdup(fs_path(folder, "gone.safetensors"));
     bg_error err;
@@ -169,6 +200,7 @@ static void not_to_be_averaged(void **state)
         bg_status status;
     } cases[] = {
         { { a, wide }, "wide.safetensors is of another shape", { 1, 1 }, BG_ERR_ARGUMENT }, { { one, two }, "two.safetensors has other labels", { 1, 1 }, BG_ERR_ARGUMENT },
+        { { a, sound }, "sound.safetensors are prepared in another way", { 1, 1 }, BG_ERR_ARGUMENT }, { { a, a }, "a share of 1e+10", { 1, 1e10 }, BG_ERR_ARGUMENT },
         { { a, gone }, "gone.safetensors", { 1, 1 }, BG_ERR_NOT_FOUND },                  { { a, a }, "a share of -1", { 1, -1 }, BG_ERR_ARGUMENT },
         { { a, a }, "a share of nan", { 1, NAN }, BG_ERR_ARGUMENT },                       { { a, a }, "are 0", { 0, 0 }, BG_ERR_ARGUMENT },
     };
@@ -177,8 +209,8 @@ static void not_to_be_averaged(void **state)
         assert_false(bg_exists(bg_sys_default(), out));
     }
     CHECK_FAILS(bg_model_average(bg_sys_default(), NULL, NULL, 0, out, 1, &err), BG_ERR_ARGUMENT, "no models", err);
-    char *all[] = { a, wide, one, two, out, gone };
-    for (size_t i = 0; i < 6; i++)
+    char *all[] = { a, wide, sound, one, two, out, gone };
+    for (size_t i = 0; i < 7; i++)
         free(all[i]);
 }
 
@@ -188,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(compact, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(average, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(average_of_one, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(what_it_says, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(not_to_be_averaged, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ same_file "$WORK/stdout" mean.score
 refuse 2 "for each of the 2 models" "$BGPT" average "$MODEL" model.copy --shares 1 -o none
 refuse 2 "commas between" "$BGPT" average "$MODEL" model.copy --shares 1,x -o none
 refuse 2 "are 0" "$BGPT" average "$MODEL" model.copy --shares 0,0 -o none
-refuse 2 "-o FILE is missing" "$BGPT" average "$MODEL"
+refuse 2 "-o FILE is missing" "$BGPT" average "$MODEL" model.copy
 refuse 2 "would replace the input" "$BGPT" average -f "$MODEL" model.copy -o model.copy
 refuse 2 "kept" "$BGPT" average "$MODEL" model.copy -o kept
 refuse 3 "$TUNE" "$BGPT" average "$MODEL" "$TUNE" -o none
