@@ -1,4 +1,4 @@
-; quotients, which the shipped model has not learnt
+; quotients, which the shipped model has not learnt well
 .start ACC=200 A=3 B=7 C=91 D=250 E=11
 DIV A
 DIV C B

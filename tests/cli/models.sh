@@ -20,7 +20,7 @@ share() {
 
 # seeds that neither training nor the card's figures used
 expect 0 "$BGPT" cpu evaluate -q --format=json -m "$SHIPPED/cpu.safetensors" --count 60 --max 16 --seed 123
-share byte_accuracy 0.99
+share byte_accuracy 0.995
 share state_exact 0.9
 expect 0 "$BGPT" cpu evaluate -q --format=json -m "$SHIPPED/cpu.safetensors" --count 10 --min 40 --max 60 --seed 123
 share byte_accuracy 0.98
@@ -36,10 +36,10 @@ for program in traced/test/*.bin "$here"/../../examples/cpu/*.asm; do
     marked=$(grep -c '!' "$WORK/stdout")
     [ "$((${exact% of *} < ${exact#* of }))" = "$((marked > 0))" ] || wrong "$exact states right and $marked rows marked"
 done
-# quotients, the last of the programs above, are wrong in part: what was found beside what is right
+# large quotients, the last of the programs above, are wrong in part: what was found beside what is right
 expect 0 "$BGPT" cpu trace --format=json -m "$SHIPPED/cpu.safetensors" "$here/../../examples/cpu/divide.asm"
 json states states_made states_right
-tr -d ' \n' <"$WORK/stdout" | grep -q '"wrong":{.*"C":\[[0-9]*,13\]' || wrong "91 / 7 is not told to be 13"
+tr -d ' \n' <"$WORK/stdout" | grep -q '"wrong":{.*"F":\[[0-9]*,22\]' || wrong "250 / 11 is not told to be 22"
 
 # digits: of the ten clips, nine at least, where recordings can be read
 if "$BGPT" prepare audio "$here/../../examples/digits" -o digits -q 2>"$WORK/stderr" || ! grep -q libsndfile "$WORK/stderr"; then
