@@ -2,6 +2,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/paths.h"
+#include "cli/values.h"
 
 #include <stdlib.h>
 
@@ -22,9 +23,8 @@ static int read_shares(const char *text, double *shares, size_t count)
 {
     size_t n = 0;
     const char *at = text;
-    for (char *end; n < count; n++, at = end + 1) {
-        shares[n] = strtod(at, &end);
-        if (end == at || (*end != ',' && *end != 0))
+    for (const char *end; n < count; n++, at = end + 1) {
+        if (!read_real(at, &shares[n], &end) || (*end != ',' && *end != 0))
             return usage_error("--shares: '%s': expected numbers with commas between them", text);
         if (*end == 0)
             break;

@@ -63,7 +63,7 @@ static bool parse_count(uint64_t *out, const option *o, const char *text, char *
     return in_range(o, (double)*out, text, why, n);
 }
 
-static bool read_real(const char *text, double *out, const char **end)
+bool read_real(const char *text, double *out, const char **end)
 {
     char *stop;
     if (isspace((unsigned char)text[0]))

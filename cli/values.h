@@ -10,6 +10,9 @@
  * the sentence. */
 bool value_parse(void *arguments, const option *o, const char *text, char *why, size_t why_size);
 
+/* The finite number that `text` begins with, no space before it; *end is behind it.  false: there is none. */
+bool read_real(const char *text, double *out, const char **end);
+
 /* The word at `index` (below their number) of words as "text|json". */
 void choice_word(const char *words, int index, char *text, size_t size);
 

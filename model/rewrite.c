@@ -15,17 +15,17 @@ typedef struct sources {
 
 static bg_status read_chunk(const sources *s, const bg_st_tensor *t, uint64_t done, float x[CHUNK], uint64_t *n, bg_error *err)
 {
-    double sum[CHUNK] = { 0 };
+    double sum[CHUNK];
     *n = t->count - done < CHUNK ? t->count - done : CHUNK;
     for (size_t k = 0; k < s->count; k++) {
         const bg_st_tensor *from = k ? bg_st_find(&s->files[k], t->name) : t;
         if (!from || from->count != t->count)
             return bg_fail(err, BG_ERR_FORMAT, "%s has no %s as %s has", s->files[k].path, t->name, s->files[0].path);
         BG_TRY(bg_st_read(&s->files[k], from, done, x, *n, err));
-        for (uint64_t i = 0; i < *n && s->count > 1; i++)
-            sum[i] += s->shares[k] * x[i];
+        for (uint64_t i = 0; i < *n; i++)
+            sum[i] = (k ? sum[i] : -0.0) + s->shares[k] * x[i]; /* -0: of one file each value stays as it is, its sign too */
     }
-    for (uint64_t i = 0; i < *n && s->count > 1; i++)
+    for (uint64_t i = 0; i < *n; i++)
         x[i] = (float)sum[i];
     return BG_OK;
 }
@@ -153,7 +153,7 @@ bg_status bg_model_compact(const bg_sys *sys, const char *from, const char *to, 
 {
     bg_st_file f;
     BG_TRY(bg_st_open(&f, sys, from, err));
-    bg_status s = rewrite(&(sources){ &f, NULL, 1 }, sys, to, BG_F16, replace, err);
+    bg_status s = rewrite(&(sources){ &f, (const double[]){ 1 }, 1 }, sys, to, BG_F16, replace, err);
     bg_st_close(&f);
     return s;
 }

@@ -36,10 +36,10 @@ stage 4 cpu:4::1-32:$arithmetic --batch 20 --lr 4e-3 --weight-decay 0.5 --warmup
 stage 5 cpu:5::1-64:$arithmetic,XOR --batch 12 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 887
 stage 6 cpu:6::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 0.5 --warmup 30 --steps 654
 stage 7 cpu:7::1-255:$arithmetic --batch 4 --lr 4e-3 --weight-decay 1.5 --warmup 10 --steps 672
-# all arithmetic and logic of two operands, with a falling rate
-stage 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --schedule stable --cooldown 0.75 --warmup 10 --steps 1943
-# quotients and products of numbers that are still random: LOADI and POP bring new ones into long programs
 falling() { stage "$@" --schedule stable --licence MIT; }
+# all arithmetic and logic of two operands, with a falling rate
+falling 8 cpu:8::1-255:ADD,SUB,MUL,DIV,AND,OR,XOR --batch 4 --lr 4e-3 --weight-decay 0.7 --cooldown 0.75 --warmup 10 --steps 1943
+# quotients and products of numbers that are still random: LOADI and POP bring new ones into long programs
 falling 9 cpu:21::1-255:DIV,MUL,LOADI,POP --batch 4 --lr 1.5e-3 --weight-decay 0.5 --cooldown 0.8 --warmup 20 --steps 2078
 falling 10 cpu:22::1-40:DIV,MUL --batch 16 --lr 1.2e-3 --weight-decay 0.4 --cooldown 0.85 --warmup 20 --steps 1168
 # stage 10 forgets addresses that short programs do not reach

@@ -41,11 +41,13 @@ typedef struct cutter {
 /* What brings the loudest of these samples of a ring to the peak that is asked for.  A constant is no sound. */
 static double gain(const prepare_audio *a, const float *x, size_t length, size_t begin, size_t sounding)
 {
-    double low = 0, high = 0;
-    for (size_t i = 0; i < sounding && a->peak > 0; i++) {
+    if (a->peak == 0)
+        return 1;
+    double low = x[begin], high = low;
+    for (size_t i = 1; i < sounding; i++) {
         const double v = x[(begin + i) % length];
-        low = i == 0 || v < low ? v : low;
-        high = i == 0 || v > high ? v : high;
+        low = v < low ? v : low;
+        high = v > high ? v : high;
     }
     return high - low > 2 * SILENCE ? a->peak / (high > -low ? high : -low) : 1;
 }

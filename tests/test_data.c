@@ -11,22 +11,10 @@
 
 #include "data/dataset.h"
 #include "tests/support_check.h"
+#include "tests/support_folder.h"
 #include "tests/support_fs.h"
 
-static char *folder;
 static bg_error err;
-
-static int make_folder(void **state)
-{
-    folder = fs_make_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
-    return 0;
-}
 
 /* Byte i of every test file. */
 static uint8_t byte_at(size_t i) { return (uint8_t)(i * 31 + i / 256); }

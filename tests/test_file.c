@@ -14,24 +14,18 @@
 
 #include "base/file.h"
 #include "tests/support_check.h"
+#include "tests/support_folder.h"
 #include "tests/support_fs.h"
 
 enum { BIG = 200000 }; /* more than three of the writer's buffers */
 
-static char *folder;
 static unsigned char big[BIG];
 
-static int make_folder(void **state)
+static int set_up(void **state)
 {
-    folder = fs_make_folder();
+    make_folder(state);
     for (size_t i = 0; i < BIG; i++)
         big[i] = (unsigned char)(i * 7 + i / 251);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
     return 0;
 }
 
@@ -403,5 +397,5 @@ int main(void)
         cmocka_unit_test(write_fails_at_every_call), cmocka_unit_test(write_error_is_kept),
         cmocka_unit_test(write_commit_is_careful), cmocka_unit_test(write_devices),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

@@ -13,6 +13,7 @@
 #include "model/file.h"
 #include "tests/support_check.h"
 #include "tests/support_every.h"
+#include "tests/support_folder.h"
 #include "tests/support_machine.h"
 
 #define PATCH "patch_level_decoder."
@@ -20,20 +21,6 @@
 static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0 };
 static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, BG_PREVIOUS_COLUMN, 9 };
 static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0 };
-
-static char *folder;
-
-static int make_folder(void **state)
-{
-    folder = fs_make_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
-    return 0;
-}
 
 /* All tensors of two models, bit by bit (the gaps between them mean nothing). */
 static void check_same(bg_model *a, bg_model *b)

@@ -15,6 +15,7 @@
 #include "model/pth_archive.h"
 #include "tests/support_check.h"
 #include "tests/support_every.h"
+#include "tests/support_folder.h"
 #include "tests/support_pth.h"
 
 static const bg_config plain = { 64, 1, 1, 64, 2, 1, 0, 0, 0 };
@@ -22,20 +23,13 @@ static const bg_config plain = { 64, 1, 1, 64, 2, 1, 0, 0, 0 };
 #define LN_F "patch_level_decoder.base.ln_f.weight"
 #define WPE "patch_level_decoder.base.wpe.weight"
 
-static char *folder;
 static char in[4200], out[4200]; /* a .pth and what becomes of it */
 
-static int make_folder(void **state)
+static int set_up(void **state)
 {
-    folder = fs_make_folder();
+    make_folder(state);
     snprintf(in, sizeof in, "%s/in.pth", folder);
     snprintf(out, sizeof out, "%s/out.safetensors", folder);
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
     return 0;
 }
 
@@ -454,7 +448,7 @@ static void faults(void **state)
 }
 
 /* Each in a folder of its own. */
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, remove_folder)
 
 int main(void)
 {

@@ -12,25 +12,12 @@
 #include "model/file.h"
 #include "tests/support_check.h"
 #include "tests/support_every.h"
+#include "tests/support_folder.h"
 #include "tests/support_machine.h"
 
 static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0 };
 static const bg_config wider = { 64, 1, 1, 128, 5, 2, 0, 0, 0 };
 static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0 };
-
-static char *folder;
-
-static int make_folder(void **state)
-{
-    folder = fs_make_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
-    return 0;
-}
 
 /* Half the size, the metadata, weights to eleven bits; a checkpoint gives its weights; faults leave nothing behind. */
 static bg_status compact_job(const bg_sys *sys, void *ctx, bg_error *err)

@@ -15,21 +15,8 @@
 #include "model/safetensors.h"
 #include "tests/support_check.h"
 #include "tests/support_every.h"
+#include "tests/support_folder.h"
 #include "tests/support_fs.h"
-
-static char *folder;
-
-static int make_folder(void **state)
-{
-    folder = fs_make_folder();
-    return 0;
-}
-
-static int remove_folder(void **state)
-{
-    fs_remove_folder(folder);
-    return 0;
-}
 
 /* --- files --------------------------------------------------------------------- */
 
