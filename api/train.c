@@ -60,6 +60,7 @@ bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
     const bg_settings *s = &r->settings;
     t->config.previous = s->config.previous;
     t->config.grams = s->config.grams;
+    t->config.match = s->config.match;
     t->batch = s->batch;
     t->lr = s->lr;
     t->min_lr = s->min_lr;

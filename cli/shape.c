@@ -7,7 +7,7 @@
 
 bool shape_given(const common *typed, const shape_arguments *a, size_t base)
 {
-    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || option_given(typed, base + offsetof(shape_arguments, previous));
+    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || option_given(typed, base + offsetof(shape_arguments, previous)) || option_given(typed, base + offsetof(shape_arguments, match));
 }
 
 bool shape_listed(const shape_arguments *a)
@@ -42,6 +42,8 @@ int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_
         c->previous = (uint32_t)a->previous;
     if (option_given(typed, base + offsetof(shape_arguments, grams)))
         c->grams = (uint32_t)a->grams;
+    if (option_given(typed, base + offsetof(shape_arguments, match)))
+        c->match = (uint32_t)a->match;
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -7,7 +7,7 @@
 /* A member `shape` of the command's arguments; 0 and NULL: not given. */
 typedef struct shape_arguments {
     const char *size;
-    int previous; /* as the library counts them */
+    int previous, match; /* as the library counts them */
     uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams;
 } shape_arguments;
 
@@ -26,7 +26,9 @@ typedef struct shape_arguments {
       "what of the patch before the byte decoder sees beside the feature: column: at each place the byte at the same place; keys: all its bytes, by " \
       "attention to tables; patch: column, and all its bytes as positions in front, through all layers; the published code has no such models" }, \
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
-      "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }
+      "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }, \
+    { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
+      "a table for the byte that followed when the last 4 to 48 bytes stood in the file before, added likewise" }
 
 /* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);

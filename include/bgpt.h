@@ -125,6 +125,9 @@ typedef struct bgpt_config {
     /* Rows of each of three tables whose rows, chosen by a hash of the last 2, 3 and 4 bytes, are added to the byte
      * decoder's inputs (likewise); 0: none; at most 65536. */
     uint32_t grams;
+    /* 1: a table whose rows are added to the byte decoder's inputs (likewise), chosen by the byte that followed when the last
+     * 4 to 48 bytes stood in the file before; 0: none. */
+    uint32_t match;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with

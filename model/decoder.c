@@ -2,6 +2,7 @@
  * side.  A patch step (one row a sequence) every P symbols, a byte step every
  * symbol.  The ops promise that cached rows have the bits of whole passes. */
 #include "model/internal.h"
+#include "model/rows.h"
 
 #include <assert.h>
 #include <string.h>
@@ -24,10 +25,8 @@ struct bg_decoder {
     bg_stack front;          /* m->front on slots*P rows; layers 0 without */
     bg_acts *front_acts;     /* (byte_layers) of it */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
-    uint16_t *last_patch;    /* (slots,P) on the host, for the extension `previous` */
-    uint16_t *this_patch;    /* (slots,P) on the host: symbols of the patch being written, for n-grams */
-    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch; then a table's rows of n-grams */
-    uint16_t *host_grams;    /* (BG_GRAM_TABLES,slots) of a byte step */
+    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch; then the rows of a table */
+    bg_recent recent;        /* the symbols that choose both */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */
     bg_temps patch_temps, byte_temps;
@@ -82,14 +81,12 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->host_pos = bg_alloc_zero(sys, d->rows, sizeof *d->host_pos);
     d->patch_cache = bg_alloc_zero(sys, c->patch_layers, sizeof *d->patch_cache);
     d->byte_cache = bg_alloc_zero(sys, c->byte_layers, sizeof *d->byte_cache);
-    d->last_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->last_patch);
-    d->this_patch = bg_alloc_zero(sys, (size_t)d->slots * c->patch_size, sizeof *d->this_patch);
-    d->host_grams = bg_alloc_zero(sys, (size_t)d->slots * BG_GRAM_TABLES, sizeof *d->host_grams);
     d->host_above = bg_alloc_zero(sys, d->slots, sizeof *d->host_above);
     d->host_place = bg_alloc_zero(sys, d->slots, sizeof *d->host_place);
     d->front_acts = bg_alloc_zero(sys, c->byte_layers, sizeof *d->front_acts);
-    if (!d->front_acts || !d->host_place || !d->host_grams || !d->this_patch || !d->last_patch || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
+    if (!d->front_acts || !d->host_place || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
+    BG_TRY(bg_recent_open(&d->recent, d->m, d->slots, err));
     bg_placer p = { 0 };
     place_decoder(&p, d);
     d->memory = d->m->be->ops->alloc(d->m->be, p.used);
@@ -127,9 +124,7 @@ void bg_decoder_close(bg_decoder *d)
         return;
     const bg_sys *sys = d->m->be->sys;
     d->m->be->ops->free(d->m->be, d->memory);
-    bg_free(sys, d->last_patch);
-    bg_free(sys, d->this_patch);
-    bg_free(sys, d->host_grams);
+    bg_recent_close(&d->recent);
     bg_free(sys, d->host_above);
     bg_free(sys, d->host_place);
     bg_free(sys, d->length);
@@ -146,6 +141,7 @@ void bg_decoder_reset(bg_decoder *d, uint32_t slot)
 {
     d->length[slot] = 0;
     d->at[slot] = 0;
+    bg_recent_reset(&d->recent, slot);
 }
 
 uint32_t bg_decoder_length(const bg_decoder *d, uint32_t slot)
@@ -188,10 +184,9 @@ static void keep_keys(bg_decoder *d, uint32_t n)
         put_keys(d, layer, n, (char *)d->front.acts[layer].qkv + c->byte_hidden * m->be->act_size, 3);
 }
 
-/* Keep the feature, and the symbols, of each slot's last row among the n just appended. */
-static void keep_last(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
+/* Keep the feature of each slot's last row among the n just appended. */
+static void keep_last(bg_decoder *d, const uint32_t *slot, uint32_t n)
 {
-    const size_t P = d->m->config.patch_size;
     bg_backend *be = d->m->be;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -200,7 +195,6 @@ static void keep_last(bg_decoder *d, const uint32_t *slot, const uint16_t *token
             last = slot[j] != slot[i];
         if (!last)
             continue;
-        memcpy(d->last_patch + slot[i] * P, tokens + i * P, P * sizeof *tokens);
         d->host_pos[kept] = i;
         d->host_slot[kept++] = slot[i];
         d->at[slot[i]] = 0;
@@ -220,6 +214,7 @@ static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *
         assert(slot[i] < d->slots && d->length[slot[i]] < c->patches);
         d->host_slot[i] = slot[i];
         d->host_pos[i] = d->length[slot[i]]++;
+        bg_recent_patch(&d->recent, slot[i], tokens + (size_t)i * c->patch_size);
     }
     upload_step(d, tokens, (size_t)n * c->patch_size, n);
     m->be->ops->patch_embed(m->be, d->x, d->tokens, m->embed_w, m->embed_b, m->patch_wpe, d->pos, n, c->patch_size, BG_VOCAB,
@@ -227,7 +222,7 @@ static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *
     const bg_step step = { .R = n, .slots = d->slots, .length = c->patches, .slot = d->slot, .pos = d->pos,
                            .cache = d->patch_cache };
     bg_stack_step(&m->patch, d->row_features, d->x, &d->patch_temps, d->qkv, &step);
-    keep_last(d, slot, tokens, n);
+    keep_last(d, slot, n);
 }
 
 void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
@@ -242,22 +237,16 @@ void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tok
 }
 
 /* Add to the inputs d->x of n slots what their last symbols lead to; token[i] as in bg_decoder_bytes, d->host_pos set. */
-static void add_grams(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n)
+static void add_rows(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n)
 {
     bg_model *m = d->m;
-    const uint32_t P = m->config.patch_size;
-    for (uint32_t i = 0; i < n; i++) {
-        const size_t patch = (size_t)slot[i] * P;
-        uint16_t rows[BG_GRAM_TABLES];
-        if (d->host_pos[i])
-            d->this_patch[patch + d->host_pos[i] - 1] = token[i];
-        bg_gram_rows(rows, d->last_patch + patch, d->this_patch + patch, d->host_pos[i], P, m->config.grams);
-        for (int k = 0; k < BG_GRAM_TABLES; k++)
-            d->host_grams[k * n + i] = rows[k];
-    }
-    for (int k = 0; k < BG_GRAM_TABLES; k++) {
-        m->be->ops->write(m->be, d->above, d->host_grams + k * n, n * sizeof *d->above);
-        m->be->ops->add_rows(m->be, d->x, m->grams_w[k], d->above, NULL, n, 1, m->config.byte_hidden);
+    for (uint32_t i = 0; i < n; i++)
+        bg_recent_byte(&d->recent, slot[i], d->host_pos[i], token[i], i, n);
+    for (int k = 0; k < BG_ROW_TABLES; k++) {
+        if (!m->rows_w[k])
+            continue;
+        m->be->ops->write(m->be, d->above, d->recent.rows + k * n, n * sizeof *d->above);
+        m->be->ops->add_rows(m->be, d->x, m->rows_w[k], d->above, NULL, n, 1, m->config.byte_hidden);
     }
 }
 
@@ -269,7 +258,7 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
     assert(n <= d->slots);
     for (uint32_t i = 0; i < n; i++) {
         assert(d->at[slot[i]] < c->patch_size);
-        d->host_above[i] = d->last_patch[(size_t)slot[i] * c->patch_size + d->at[slot[i]]];
+        d->host_above[i] = bg_recent_last(&d->recent, slot[i])[d->at[slot[i]]];
         d->host_slot[i] = slot[i];
         d->host_place[i] = d->before + d->at[slot[i]];
         d->host_pos[i] = d->at[slot[i]]++;
@@ -281,8 +270,8 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
         op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
         op->add_rows(m->be, d->x, m->previous_w, d->above, NULL, n, 1, c->byte_hidden);
     }
-    if (c->grams)
-        add_grams(d, slot, token, n);
+    if (bg_has_rows(c))
+        add_rows(d, slot, token, n);
     const bg_step step = { .R = n, .slots = d->slots, .length = d->before + c->patch_size, .slot = d->slot, .pos = d->place,
                            .cache = d->byte_cache };
     bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);

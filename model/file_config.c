@@ -71,6 +71,7 @@ static bg_status deduce(bg_config *c, const bg_st_file *f, bg_error *err)
             c->previous = BG_PREVIOUS_PATCH;
         if (bg_st_find(f, BYTE "grams.2.weight"))
             BG_TRY(matrix_shape(f, BYTE "grams.2.weight", &c->grams, &unused, err));
+        c->match = bg_st_find(f, BYTE "match.weight") != NULL;
     }
     return bg_config_check(c, f->path, err);
 }

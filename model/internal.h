@@ -9,6 +9,9 @@
  * are symbols[s] + places[i].  (257,2Hb), (P,2Hb) */
 typedef struct bg_key_tables { float *symbols, *places, *dsymbols, *dplaces; } bg_key_tables;
 
+/* Has it tables whose rows are added to the byte decoder's inputs? */
+static inline int bg_has_rows(const bg_config *c) { return c->byte_layers && (c->grams || c->match); }
+
 struct bg_model {
     bg_config config;
     bg_params params;
@@ -20,7 +23,7 @@ struct bg_model {
     /* Tensors outside the stacks, as pointers into the flat buffers. */
     float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w, *places_w;
     float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw, *places_dw; /* previous, places: NULL without the extension */
-    float *grams_w[BG_GRAM_TABLES], *grams_dw[BG_GRAM_TABLES]; /* (grams,Hb) each, or NULL */
+    float *rows_w[BG_ROW_TABLES], *rows_dw[BG_ROW_TABLES]; /* tables of n-grams (grams,Hb) and of matches (BG_MATCH_ROWS,Hb), or NULL */
     bg_key_tables *keys;  /* (byte_layers), or NULL */
     bg_prefix *prefix;    /* (byte_layers), of a chunk: what stands in front of its bytes, from tables of keys or from `front`; or NULL */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
@@ -52,7 +55,9 @@ struct bg_model {
     uint32_t *position, *target, *source, *row_start, *loss_start;
     uint16_t *label;
     uint32_t *host_loss_start; /* (files+1) on the host */
-    uint16_t *grams[BG_GRAM_TABLES], *host_grams; /* (rows,P) rows of the tables for each target patch; the host's are (3,rows,P); NULL without n-grams */
+    uint16_t *rows[BG_ROW_TABLES]; /* (rows,P) rows of these tables for each target patch; NULL where there is no table */
+    uint16_t *host_rows;  /* (BG_ROW_TABLES,rows,P) on the host; NULL without tables */
+    bg_match match;       /* on the host */
 };
 
 /* The parts of a bg_acts/bg_temps set for R rows of width C are placed by

@@ -65,9 +65,9 @@ static void bind(bg_model *m)
     m->previous_dw = at(m, m->grads, p[BG_PREVIOUS_W]);
     m->places_w = at(m, m->weights, p[BG_PREVIOUS_PLACES]);
     m->places_dw = at(m, m->grads, p[BG_PREVIOUS_PLACES]);
-    for (int k = 0; k < BG_GRAM_TABLES; k++) {
-        m->grams_w[k] = at(m, m->weights, p[BG_GRAMS_W + k]);
-        m->grams_dw[k] = at(m, m->grads, p[BG_GRAMS_W + k]);
+    for (int k = 0; k < BG_ROW_TABLES; k++) {
+        m->rows_w[k] = at(m, m->weights, p[BG_GRAMS_W + k]);
+        m->rows_dw[k] = at(m, m->grads, p[BG_GRAMS_W + k]);
     }
     m->embed_dw = at(m, m->grads, p[BG_PATCH_EMBED_W]);
     m->embed_db = at(m, m->grads, p[BG_PATCH_EMBED_B]);
@@ -167,7 +167,8 @@ void bg_model_close(bg_model *m)
     op->free(m->be, m->weights);
     op->free(m->be, m->grads);
     bg_free(sys, m->host_loss_start);
-    bg_free(sys, m->host_grams);
+    bg_free(sys, m->host_rows);
+    bg_match_close(&m->match);
     bg_free(sys, m->act_memory);
     bg_free(sys, m->block_memory);
     bg_free(sys, m->keys);

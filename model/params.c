@@ -48,6 +48,8 @@ static uint32_t tensor_count(const bg_config *c)
     places += (uint32_t)bg_sees_column(c) + (uint32_t)bg_sees_patch(c);
     if (c->byte_layers && c->grams)
         places += BG_GRAM_TABLES;
+    if (c->byte_layers && c->match)
+        places++;
     if (bg_sees_keys(c))
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
@@ -143,6 +145,8 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
         add_keys(p, c);
     if (c->grams)
         add_grams(p, c);
+    if (c->match)
+        add_place(p, BG_MATCH_W, BYTE "match.weight", 2, BG_MATCH_ROWS, c->byte_hidden, BG_INIT_ZERO);
     if (bg_sees_column(c))
         add_place(p, BG_PREVIOUS_W, BYTE "previous.weight", 2, BG_VOCAB, Hb, BG_INIT_NORMAL)->numbered = byte_values;
     if (bg_sees_patch(c))

@@ -8,6 +8,7 @@
 #include "model/config.h"
 #include "base/sys.h"
 #include "data/grams.h"
+#include "data/match.h"
 #include <stddef.h>
 
 enum { BG_TENSOR_NAME = 96 };
@@ -45,8 +46,11 @@ typedef enum bg_block_field {
 typedef enum bg_place {
     BG_PATCH_EMBED_W, BG_PATCH_EMBED_B, BG_PATCH_WTE, BG_PATCH_WPE, BG_PATCH_LNF_W, BG_PATCH_LNF_B,
     BG_FEATURE_W, BG_FEATURE_B, BG_BYTE_WTE, BG_BYTE_WPE, BG_BYTE_LNF_W, BG_BYTE_LNF_B,
-    BG_PREVIOUS_W, BG_PREVIOUS_PLACES, BG_GRAMS_W, BG_GRAMS_END = BG_GRAMS_W + BG_GRAM_TABLES - 1, BG_CLASSIFIER_W, BG_CLASSIFIER_B, BG_PLACES
+    BG_PREVIOUS_W, BG_PREVIOUS_PLACES, BG_GRAMS_W, BG_MATCH_W = BG_GRAMS_W + BG_GRAM_TABLES, BG_CLASSIFIER_W, BG_CLASSIFIER_B, BG_PLACES
 } bg_place;
+
+/* Tables that lie in a row from BG_GRAMS_W on: one row of each is added to an input of the byte decoder. */
+enum { BG_ROW_TABLES = BG_GRAM_TABLES + 1 };
 
 enum { BG_NO_TENSOR = 0xffffffffu };
 

@@ -4,26 +4,12 @@
  * backward at once: a patch's 16 positions depend on its feature alone, so
  * memory does not grow with the length or the number of files. */
 #include "model/internal.h"
+#include "model/rows.h"
 
 #include <assert.h>
 
 /* Dropout sites of the two stacks do not overlap. */
 enum { SITE_PATCH = 0, SITE_BYTE = 0x10000, SITE_FRONT = 0x20000 };
-
-/* The rows of n-grams in front of every symbol of the target patches. */
-static void upload_grams(bg_model *m, const bg_batch *b)
-{
-    const size_t P = b->P, symbols = b->targets * P;
-    uint16_t rows[BG_GRAM_TABLES];
-    for (size_t at = 0; at < symbols; at++) {
-        const uint16_t *patch = b->tokens + b->target[at / P] * P;
-        bg_gram_rows(rows, patch - P, patch, (uint32_t)(at % P), b->P, m->config.grams);
-        for (int k = 0; k < BG_GRAM_TABLES; k++)
-            m->host_grams[k * symbols + at] = rows[k];
-    }
-    for (int k = 0; k < BG_GRAM_TABLES; k++)
-        m->be->ops->write(m->be, m->grams[k], m->host_grams + k * symbols, symbols * sizeof *m->host_grams);
-}
 
 /* Put a batch's tables where the back end sees them. */
 static void upload(bg_model *m, const bg_batch *b)
@@ -38,8 +24,8 @@ static void upload(bg_model *m, const bg_batch *b)
     op->write(m->be, m->source, b->source, b->targets * sizeof *b->source);
     op->write(m->be, m->row_start, b->row_start, (b->files + 1) * sizeof *b->row_start);
     op->write(m->be, m->loss_start, m->host_loss_start, (b->files + 1) * sizeof *m->loss_start);
-    if (m->config.grams)
-        upload_grams(m, b);
+    if (bg_has_rows(&m->config))
+        bg_upload_rows(m, b);
     op->write(m->be, m->label, b->label, b->files * sizeof *b->label);
 }
 
@@ -129,8 +115,9 @@ static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
                    c->patch_size, c->byte_hidden);
     if (m->previous_w) /* a feature's row is its patch's */
         op->add_rows(m->be, m->byte.acts[0].x_in, m->previous_w, m->tokens, m->source + first, n, c->patch_size, c->byte_hidden);
-    for (int k = 0; k < BG_GRAM_TABLES && c->grams; k++)
-        op->add_rows(m->be, m->byte.acts[0].x_in, m->grams_w[k], m->grams[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
+    for (int k = 0; k < BG_ROW_TABLES; k++)
+        if (m->rows_w[k])
+            op->add_rows(m->be, m->byte.acts[0].x_in, m->rows_w[k], m->rows[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows(m->be, (void *)(uintptr_t)m->prefix[layer].kv, m->keys[layer].symbols, m->keys[layer].places, m->tokens, m->source + first, n,
                        c->patch_size, 2 * c->byte_hidden);
@@ -162,8 +149,9 @@ static void inputs_backward(bg_model *m, size_t first, size_t n)
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows_back(m->be, m->keys[layer].dsymbols, m->keys[layer].dplaces, m->prefix[layer].dkv, m->tokens, source, n, c->patch_size,
                             2 * c->byte_hidden);
-    for (int k = 0; k < BG_GRAM_TABLES && c->grams; k++)
-        op->add_rows_back(m->be, m->grams_dw[k], m->byte.t.dx, m->grams[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
+    for (int k = 0; k < BG_ROW_TABLES; k++)
+        if (m->rows_w[k])
+            op->add_rows_back(m->be, m->rows_dw[k], m->byte.t.dx, m->rows[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
     if (m->previous_w)
         op->add_rows_back(m->be, m->previous_dw, m->byte.t.dx, m->tokens, source, n, c->patch_size, c->byte_hidden);
     if (!m->feature.w) {

@@ -159,8 +159,8 @@ static void place_all(bg_placer *p, bg_model *m)
     m->source = bg_place_bytes(p, rows * sizeof *m->source);
     m->row_start = bg_place_bytes(p, (files + 1) * sizeof *m->row_start);
     m->loss_start = bg_place_bytes(p, (files + 1) * sizeof *m->loss_start);
-    for (int k = 0; k < BG_GRAM_TABLES && c->grams; k++)
-        m->grams[k] = bg_place_bytes(p, rows * c->patch_size * sizeof *m->grams[k]);
+    for (int k = 0; k < BG_ROW_TABLES; k++)
+        m->rows[k] = m->rows_w[k] ? bg_place_bytes(p, rows * c->patch_size * sizeof *m->rows[k]) : NULL;
     m->label = bg_place_bytes(p, files * sizeof *m->label);
     m->features = bg_place_act(p, m->be, rows, c->hidden);
     if (m->training)
@@ -185,8 +185,9 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
     m->be->ops->free(m->be, m->memory);
     m->memory = NULL;
     bg_free(sys, m->host_loss_start);
-    bg_free(sys, m->host_grams);
-    m->host_grams = NULL;
+    bg_free(sys, m->host_rows);
+    m->host_rows = NULL;
+    bg_match_close(&m->match);
     bg_free(sys, m->act_memory);
     const size_t layers = m->config.patch_layers + m->config.byte_layers + m->front.layers;
     m->act_memory = bg_alloc_zero(sys, layers, sizeof *m->act_memory);
@@ -194,8 +195,10 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
     if (!m->act_memory || !m->host_loss_start)
         return bg_fail_memory(err, "the table of activations", layers * sizeof *m->act_memory);
     const size_t symbols = (size_t)max_rows * m->config.patch_size;
-    if (m->config.grams && !(m->host_grams = bg_alloc_zero(sys, BG_GRAM_TABLES * symbols, sizeof *m->host_grams)))
-        return bg_fail_memory(err, "the rows of n-grams", BG_GRAM_TABLES * symbols * sizeof *m->host_grams);
+    if (bg_has_rows(&m->config) && !(m->host_rows = bg_alloc_zero(sys, BG_ROW_TABLES * symbols, sizeof *m->host_rows)))
+        return bg_fail_memory(err, "the rows of n-grams", BG_ROW_TABLES * symbols * sizeof *m->host_rows);
+    if (m->config.match)
+        BG_TRY(bg_match_open(&m->match, sys, (m->config.patches < max_rows ? m->config.patches : max_rows) * m->config.patch_size, err));
 
     bg_placer p = { 0 };
     place_all(&p, m);

@@ -277,6 +277,7 @@ static bg_status check_data(bg_trainer *r, int again, bg_error *err)
         c->byte_hidden = c->hidden;
         c->previous = BG_PREVIOUS_NONE;
         c->grams = 0;
+        c->match = 0;
     }
     bg_error why;
     return bg_config_check(c, "the model", &why) == BG_OK ? BG_OK : bg_fail(err, BG_ERR_ARGUMENT, "%s", why.text);

@@ -1,0 +1,37 @@
+/* What followed when the last symbols stood together before: at each place of
+ * a sequence, the longest of some lengths of its end that occurred earlier in
+ * it, and the symbol behind its latest occurrence.  A guess for whatever says
+ * things twice (Bloom 1998, "Solving the problems of context modeling";
+ * Mahoney 2005, "Adaptive weighing of context models", whose match model this is). */
+#ifndef BG_DATA_MATCH_H
+#define BG_DATA_MATCH_H
+
+#include "data/batch.h"
+
+enum {
+    BG_MATCH_LENGTHS = 8,
+    BG_MATCH_NONE = BG_MATCH_LENGTHS * BG_VOCAB, /* the row where no end occurred earlier */
+    BG_MATCH_ROWS = BG_MATCH_NONE + 1
+};
+
+typedef struct bg_match {
+    uint32_t capacity;   /* symbols a sequence may have */
+    uint32_t length;     /* symbols it has */
+    uint32_t base;       /* places held in `latest` are this + the length then; smaller ones are of sequences before */
+    uint32_t buckets;    /* of each length: a power of two, at least twice the capacity */
+    uint16_t *symbols;   /* (capacity) */
+    uint64_t *hash;      /* (capacity + 1) of the symbols up to each place */
+    uint32_t *latest;    /* (BG_MATCH_LENGTHS, buckets) the place behind an end, open addressing */
+    uint16_t row;        /* for the next symbol: length index * BG_VOCAB + what followed, or BG_MATCH_NONE */
+    const bg_sys *sys;
+} bg_match;
+
+/* An empty sequence of at most `capacity` symbols. */
+bg_status bg_match_open(bg_match *m, const bg_sys *sys, uint32_t capacity, bg_error *err);
+void bg_match_close(bg_match *m);
+/* Begin another sequence. */
+void bg_match_reset(bg_match *m);
+/* Append symbols; m->row is then for the one behind them. */
+void bg_match_push(bg_match *m, const uint16_t *symbols, size_t n);
+
+#endif
