@@ -28,7 +28,7 @@ typedef struct shape_arguments {
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }, \
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
-      "a table for the byte that followed when the last 4 to 48 bytes stood in the file before, added likewise" }
+      "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }
 
 /* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-static const uint32_t lengths[BG_MATCH_LENGTHS] = { 4, 6, 8, 12, 16, 24, 32, 48 };
+static const uint32_t lengths[BG_MATCH_LENGTHS] = { 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48 };
 
 /* Of a polynomial in the symbols, modulo 2^64. */
 #define FACTOR 0xD1342543DE82EF95u

@@ -9,7 +9,7 @@
 #include "data/batch.h"
 
 enum {
-    BG_MATCH_LENGTHS = 8,
+    BG_MATCH_LENGTHS = 12,
     BG_MATCH_NONE = BG_MATCH_LENGTHS * BG_VOCAB, /* the row where no end occurred earlier */
     BG_MATCH_ROWS = BG_MATCH_NONE + 1
 };

@@ -126,7 +126,7 @@ typedef struct bgpt_config {
      * decoder's inputs (likewise); 0: none; at most 65536. */
     uint32_t grams;
     /* 1: a table whose rows are added to the byte decoder's inputs (likewise), chosen by the byte that followed when the last
-     * 4 to 48 bytes stood in the file before; 0: none. */
+     * 3 to 48 bytes stood in the file before; 0: none. */
     uint32_t match;
 } bgpt_config;
 

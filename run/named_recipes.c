@@ -8,8 +8,8 @@
 static const bg_named_recipe recipes[] = {
     { "classify", "for --classify: Muon at a lower rate with a larger decay, small batches",
       { .optimizer = BG_MUON, .lr = 2e-3, .rest_lr = 0.25, .warmup = 0.02, .weight_decay = 0.1, .batch = 16 } },
-    { "fast", "Muon, and the byte decoder sees the patch before and what its last bytes lead to",
-      { .config = { .previous = BG_PREVIOUS_BOTH, .grams = 8192 }, .optimizer = BG_MUON, .lr = 5e-3, .rest_lr = 0.3, .schedule = BG_STABLE, .cooldown = 0.5,
+    { "fast", "Muon, and the byte decoder sees the patch before, what its last bytes lead to and what followed them before",
+      { .config = { .previous = BG_PREVIOUS_BOTH, .grams = 8192, .match = 1 }, .optimizer = BG_MUON, .lr = 5e-3, .rest_lr = 0.3, .schedule = BG_STABLE, .cooldown = 0.5,
         .warmup = 0.02, .weight_decay = 0.01, .beta2 = 0.99 } },
     { "plain", "AdamW with warm-up, cosine and clipping, and the published shape of model", { .optimizer = BG_ADAMW } },
     { "reference", "what the published code does: AdamW at a constant 1e-4, batches of 16, nothing clipped",

@@ -11,7 +11,7 @@
 
 enum { LONGEST = 700 };
 
-static const uint32_t lengths[] = { 4, 6, 8, 12, 16, 24, 32, 48 };
+static const uint32_t lengths[] = { 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48 };
 
 /* The row for place n of s: the longest of the lengths whose end occurred before, and what stood behind it last. */
 static uint16_t row_by_definition(const uint16_t *s, uint32_t n)
