@@ -54,7 +54,7 @@ static const option train_options[] = {
     { "patience", 0, OPTION_COUNT, AT(patience), 1, 4e9, NULL, "N",
       "with --val, end when N evaluations in a row have not been the best so far; the run is finished then, and --resume does not go on" },
     HEADING("Optimiser"),
-    { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, "plain", "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout and --previous overrule them" },
+    { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, NULL, "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout, --previous, --grams and --match overrule them; fast unless told, with --classify classify" },
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (plain: 8)" },
     { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, NULL, "N", "batches of a step (plain: 1)" },
     { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, NULL, "X", "learning rate (plain: 3e-4)" },
@@ -156,7 +156,8 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .keep = (uint32_t)a->keep, .patience = (uint32_t)a->patience, .val_limit = (uint32_t)a->validation_limit,
         .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
-    if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(a->recipe, t, &error) != BGPT_OK)
+    const char *recipe = a->recipe != NULL ? a->recipe : a->classify ? "classify" : "fast";
+    if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(recipe, t, &error) != BGPT_OK)
         return fail_with(&error);
     overrule(a, t);
     if (a->init != NULL) {

@@ -26,7 +26,7 @@ stage() { # NAME, PROGRAMS, options
 
 arithmetic=ADD,SUB,DIV
 # the fetch and the easy instructions, on short programs
-stage 1 cpu:0::1-16 --previous patch --grams 0 --embedding-init bits --hidden 256 --patch-layers 6 --byte-layers 2 --patches 96 \
+stage 1 cpu:0::1-16 --previous patch --grams 0 --match no --embedding-init bits --hidden 256 --patch-layers 6 --byte-layers 2 --patches 96 \
     --batch 32 --lr 5e-3 --warmup 150 --steps 1928
 # more layers for arithmetic
 stage 2 cpu:1::1-64 --patch-layers 8 --byte-layers 4 --patches 328 --batch 12 --lr 3e-3 --warmup 60 --steps 408

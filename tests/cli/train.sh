@@ -39,6 +39,11 @@ expect 0 train "$data" --steps 1 --out quick -v
 says "batch = 2"
 says "lr = (not given)"
 expect 0 cat quick/config.json
+prints '"lr": 0.005' # of the recipe that is used unless told: fast
+prints '"optimizer": "muon"'
+prints '"match": 1'
+expect 0 train "$data" --steps 1 --recipe plain --out quick -q -f
+expect 0 cat quick/config.json
 prints '"lr": 0.0003'
 expect 0 train "$data" --steps 2 --out quick -q -f --format=json
 json run model step loss seconds
@@ -200,7 +205,12 @@ expect 0 "$BGPT" plot 'a "b" $c' -o 'd "e".svg' -q
 exists 'd "e".svg'
 
 "$BGPT" info programs/model.safetensors | grep -q '^sees of patch before *column+keys$' || wrong "not the word of --previous"
-"$BGPT" info whole/model.safetensors --format=json | grep -q '"previous": "none"' || wrong "not none of the patch before"
+"$BGPT" info whole/model.safetensors --format=json | grep -q '"previous": "column+keys"' || wrong "not the recipe's --previous"
+"$BGPT" info whole/model.safetensors --format=json | grep -q '"match": 1' || wrong "no table of matches"
+refuse 1 "tables of n-grams or matches" "$BGPT" export whole/model.safetensors whole.pth
+expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --out published -q
+"$BGPT" info published/model.safetensors --format=json | grep -q '"match": 0' || wrong "a table of matches"
+expect 0 "$BGPT" export published/model.safetensors published.pth
 
 # other lengths and tables than the model to start from
 expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --hidden 64 --patch-layers 1 --byte-layers 1 --patches 80 --grams 16 --steps 1 -t 1 --out short
