@@ -207,7 +207,8 @@ exists 'd "e".svg'
 "$BGPT" info programs/model.safetensors | grep -q '^sees of patch before *column+keys$' || wrong "not the word of --previous"
 "$BGPT" info whole/model.safetensors --format=json | grep -q '"previous": "column+keys"' || wrong "not the recipe's --previous"
 "$BGPT" info whole/model.safetensors --format=json | grep -q '"match": 1' || wrong "no table of matches"
-refuse 1 "tables of n-grams or matches" "$BGPT" export whole/model.safetensors whole.pth
+expect 0 train "$data" --steps 1 --previous none --grams 0 --out matching -q
+refuse 1 "tables of n-grams or matches" "$BGPT" export matching/model.safetensors matching.pth
 expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --out published -q
 "$BGPT" info published/model.safetensors --format=json | grep -q '"match": 0' || wrong "a table of matches"
 expect 0 "$BGPT" export published/model.safetensors published.pth
