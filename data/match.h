@@ -15,22 +15,22 @@ enum {
 };
 
 typedef struct bg_match {
-    uint32_t capacity;   /* symbols a sequence may have */
-    uint32_t length;     /* symbols it has */
-    uint32_t base;       /* places held in `latest` are this + the length then; smaller ones are of sequences before */
-    uint32_t buckets;    /* of each length: a power of two, at least twice the capacity */
-    uint16_t *symbols;   /* (capacity) */
-    uint64_t *hash;      /* (capacity + 1) of the symbols up to each place */
-    uint32_t *latest;    /* (BG_MATCH_LENGTHS, buckets) the place behind an end, open addressing */
-    uint16_t row;        /* for the next symbol: length index * BG_VOCAB + what followed, or BG_MATCH_NONE */
+    uint32_t capacity;  /* symbols a sequence may have: at most 2^22 */
+    uint32_t length;    /* symbols it has */
+    uint32_t bits;      /* 2^bits buckets for each length: at least twice the symbols that were announced */
+    uint16_t *symbols;  /* (capacity) */
+    uint64_t *hash;     /* (capacity + 1) of the symbols up to each place */
+    uint32_t *latest;   /* (BG_MATCH_LENGTHS, 2^bits) ends, by open addressing: the place behind the latest, and a tag; or 0 */
+    uint64_t factor[BG_MATCH_LENGTHS]; /* of the hash: what the symbol in front of an end was multiplied by */
+    uint16_t row;       /* for the next symbol: length index * BG_VOCAB + what followed, or BG_MATCH_NONE */
     const bg_sys *sys;
 } bg_match;
 
 /* An empty sequence of at most `capacity` symbols. */
 bg_status bg_match_open(bg_match *m, const bg_sys *sys, uint32_t capacity, bg_error *err);
 void bg_match_close(bg_match *m);
-/* Begin another sequence. */
-void bg_match_reset(bg_match *m);
+/* Begin another sequence, of at most `length` symbols (at most the capacity): the fewer, the faster. */
+void bg_match_reset(bg_match *m, uint32_t length);
 /* Append symbols; m->row is then for the one behind them. */
 void bg_match_push(bg_match *m, const uint16_t *symbols, size_t n);
 

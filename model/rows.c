@@ -22,8 +22,9 @@ static void batch_match(bg_model *m, const bg_batch *b)
     uint16_t *out = m->host_rows + BG_GRAM_TABLES * ((size_t)b->targets * b->P);
     uint32_t target = 0;
     for (uint32_t file = 0; file < b->files; file++) {
-        bg_match_reset(&m->match);
-        for (uint32_t row = b->row_start[file]; row < b->row_start[file + 1]; row++) {
+        const uint32_t end = b->row_start[file + 1];
+        bg_match_reset(&m->match, (end - b->row_start[file]) * b->P);
+        for (uint32_t row = b->row_start[file]; row < end; row++) {
             const uint16_t *patch = b->tokens + (size_t)row * b->P;
             const int wanted = target < b->targets && b->target[target] == row;
             for (uint32_t i = 0; i < b->P; i++) {
@@ -78,7 +79,7 @@ void bg_recent_reset(bg_recent *r, uint32_t slot)
 {
     r->pushed[slot] = 0;
     if (r->match)
-        bg_match_reset(&r->match[slot]);
+        bg_match_reset(&r->match[slot], r->match[slot].capacity);
 }
 
 void bg_recent_patch(bg_recent *r, uint32_t slot, const uint16_t *patch)
