@@ -19,6 +19,7 @@ typedef enum bg_stream {
     BG_STREAM_PREPARE,     /* dither: index = source */
     BG_STREAM_AUGMENT,     /* changes of sounds and pictures: index = item counter */
     BG_STREAM_SKIP,        /* programs whose empty memory is left out: index = item counter */
+    BG_STREAM_EXCERPT,     /* bars of tunes: index = tune and key */
     BG_STREAM_USER = 64    /* tests, examples */
 } bg_stream;
 

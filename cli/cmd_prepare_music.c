@@ -11,7 +11,7 @@
 typedef struct music_arguments {
     common common;
     prepare_arguments prepare;
-    const char *unit, *transpose;
+    const char *unit, *transpose, *excerpts;
     double validation;
     uint64_t least_notes;
     int midi, doubles; /* positions in their choices */
@@ -21,6 +21,8 @@ static const option music_options[] = {
     { "unit", 0, OPTION_TEXT, offsetof(music_arguments, unit), 0, 0, "1/8", "1/N|keep", "lengths of notes count in this (L:)" },
     { "transpose", 0, OPTION_TEXT, offsetof(music_arguments, transpose), 0, 0, NULL, "all|LOW:HIGH",
       "training tunes in other keys too, so many semitones up or down; all: -5:6, each key once" },
+    { "excerpts", 0, OPTION_TEXT, offsetof(music_arguments, excerpts), 0, 0, NULL, "LOW:HIGH",
+      "of each training tune, in each of its keys, LOW to HIGH bars as well, from anywhere in it: FOLDER/excerpts, on which a model learns sooner to follow a score" },
     { "validation", 0, OPTION_REAL, offsetof(music_arguments, validation), 0, 100, "1", "PERCENT", "share of the tunes for validation; tunes that are alike stay on one side" },
     { "min-notes", 0, OPTION_COUNT, offsetof(music_arguments, least_notes), 0, 1000000, "16", "N", "leave out tunes of fewer notes" },
     { "doubles", 0, OPTION_CHOICE, offsetof(music_arguments, doubles), 0, 0, "drop", "drop|keep", "tunes with the melody of another one, in whatever key" },
@@ -117,6 +119,14 @@ static int read_keys(const char *text, int *lowest, int *highest)
     return 0;
 }
 
+static int read_bars(const char *text, unsigned *low, unsigned *high)
+{
+    char rest;
+    if (text != NULL && (sscanf(text, "%u:%u%c", low, high, &rest) != 2 || *low < 1 || *low > *high || *high > 1000))
+        return usage_error("--excerpts: '%s' is not LOW:HIGH, bars from 1 to 1000", text);
+    return 0;
+}
+
 static int run_music(void *arguments)
 {
     music_arguments *a = arguments;
@@ -129,6 +139,8 @@ static int run_music(void *arguments)
     int code = read_unit(a->unit, &settings.unit);
     if (code == 0)
         code = read_keys(a->transpose, &settings.lowest, &settings.highest);
+    if (code == 0)
+        code = read_bars(a->excerpts, &settings.fewest_bars, &settings.most_bars);
     if (code == 0 && (settings.midi || a->transpose != NULL))
         code = music_programs(true, false);
     if (code != 0)
@@ -136,8 +148,8 @@ static int run_music(void *arguments)
     setenv("QT_QPA_PLATFORM", "offscreen", 0); /* for musescore3; nothing of ours runs beside it yet */
     if (prepare_music_open(&tool, &settings, &err) != BG_OK)
         return fail((bgpt_status)err.code, "%s", err.text);
-    snprintf(text, sizeof text, "music unit=%u transpose=%d:%d validation=%.9g min-notes=%zu doubles=%d midi=%d seed=%llu", settings.unit, settings.lowest, settings.highest,
-             a->validation, settings.least_notes, settings.keep_doubles, settings.midi, (unsigned long long)settings.seed);
+    snprintf(text, sizeof text, "music unit=%u transpose=%d:%d validation=%.9g min-notes=%zu doubles=%d midi=%d excerpts=%u:%u seed=%llu", settings.unit, settings.lowest, settings.highest,
+             a->validation, settings.least_notes, settings.keep_doubles, settings.midi, settings.fewest_bars, settings.most_bars, (unsigned long long)settings.seed);
     code = prepare_command(&a->common, &a->prepare, &tool, text);
     prepare_music_close(&tool);
     return code;

@@ -177,7 +177,7 @@ static uint64_t parts(const void *settings, const prepare_source *s)
 
 /* --- the tool -------------------------------------------------------------------------------- */
 
-static const char *const folders[] = { "train", "validation", NULL };
+static const char *const folders[] = { "train", "validation", NULL }, *const and_excerpts[] = { "train", "validation", "excerpts", NULL };
 
 bg_status prepare_music_open(prepare_tool *tool, const prepare_music *m, bg_error *err)
 {
@@ -186,7 +186,7 @@ bg_status prepare_music_open(prepare_tool *tool, const prepare_music *m, bg_erro
     if (!p)
         return bg_fail_memory(err, "tunes", sizeof *p);
     *p = (music_tool){ .m = m, .sys = sys };
-    *tool = (prepare_tool){ .extension = "abc", .folders = folders, .survey = survey, .parts = parts, .make = music_make_tune, .settings = p };
+    *tool = (prepare_tool){ .extension = "abc", .folders = m->most_bars ? and_excerpts : folders, .survey = survey, .parts = parts, .make = music_make_tune, .settings = p };
     return BG_OK;
 }
 

@@ -4,11 +4,13 @@
 
 #include "data/midi_compare.h"
 #include "prepare/abc.h"
+#include "prepare/excerpt.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { UNKNOWN, GOOD, BAD }; /* what music_tool.judged says */
+enum { KEYS = 64 };           /* of a tune, at most, for the numbers of random streams */
 
 /* The same group goes the same way for ever, whatever else is in the set. */
 static int for_validation(const music_tool *p, size_t number)
@@ -36,8 +38,42 @@ static bg_status put_tune(const music_tool *p, prepare_sink *sink, prepare_outpu
     return s;
 }
 
+/* Some bars of a tune that has been written; one that cannot be played is no loss. */
+static bg_status put_excerpt(const music_tool *p, prepare_sink *sink, const prepare_output *o, const char *text, size_t size, uint64_t stream, bg_error *err)
+{
+    prepare_output excerpt = *o;
+    prepare_buffer bars = { .sys = p->sys };
+    abc_tune a = { .text = { .sys = p->sys } };
+    midi_file midi = { NULL, 0 };
+    bg_rng r;
+    excerpt.folder = "excerpts";
+    bg_rng_open(&r, p->m->seed, BG_STREAM_EXCERPT, stream);
+    bg_status s = abc_excerpt(text, size, p->m->fewest_bars, p->m->most_bars, &r, &bars, err);
+    if (s == BG_OK && bars.failed)
+        s = bg_fail_memory(err, "an excerpt", size);
+    if (s == BG_OK)
+        s = abc_normalize(bars.text, bars.length, p->m->unit, &a, p->sys, err);
+    if (s == BG_OK && a.note_count == 0)
+        s = bg_fail(err, BG_ERR_FORMAT, "it has no notes");
+    if (s == BG_OK)
+        s = make_midi(p, a.text.text, a.text.length, &midi, err);
+    if (s == BG_OK)
+        s = put_tune(p, sink, &excerpt, a.text.text, a.text.length, &midi, err);
+    bg_free(p->sys, midi.data);
+    abc_tune_free(&a);
+    prepare_buffer_free(&bars);
+    return s == BG_ERR_FORMAT ? BG_OK : s;
+}
+
+/* A tune in one key, and an excerpt of it where some are wanted. */
+static bg_status put_key(const music_tool *p, prepare_sink *sink, prepare_output *o, const char *text, size_t size, const midi_file *midi, uint64_t stream, bg_error *err)
+{
+    BG_TRY(put_tune(p, sink, o, text, size, midi, err));
+    return p->m->most_bars && strcmp(o->folder, "train") == 0 ? put_excerpt(p, sink, o, text, size, stream, err) : BG_OK;
+}
+
 /* `original`: of the tune as it was, whose notes must be there, so many semitones away. */
-static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const midi_file *original, int semitones, bg_error *err)
+static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const midi_file *original, int semitones, uint64_t stream, bg_error *err)
 {
     uint8_t *made = NULL;
     size_t size;
@@ -53,7 +89,7 @@ static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare
     if (s == BG_OK && p->m->midi)
         s = bg_midi_transposed(p->sys, original->data, original->size, midi.data, midi.size, semitones, err);
     if (s == BG_OK)
-        s = put_tune(p, sink, o, a.text.text, a.text.length, &midi, err);
+        s = put_key(p, sink, o, a.text.text, a.text.length, &midi, stream, err);
     bg_free(p->sys, midi.data);
     abc_tune_free(&a);
     bg_free(p->sys, made);
@@ -68,18 +104,18 @@ static void leave_out(prepare_sink *sink, const char *which, const char *why)
 }
 
 /* A key in which it cannot be written is left out by itself. */
-static bg_status put_keys(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const char *name, bg_error *err)
+static bg_status put_keys(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const char *name, uint64_t number, bg_error *err)
 {
     char variant[24], which[80];
     midi_file midi;
     bg_status s = make_midi(p, t->text, t->length, &midi, err);
     if (s == BG_OK)
-        s = put_tune(p, sink, o, t->text, t->length, &midi, err);
+        s = put_key(p, sink, o, t->text, t->length, &midi, number * KEYS, err);
     o->variant = variant;
     for (int k = p->m->lowest; k <= p->m->highest && s == BG_OK && strcmp(o->folder, "train") == 0; k++) {
         snprintf(variant, sizeof variant, "%+d", k);
         if (k != 0)
-            s = put_transposed(p, sink, o, t, &midi, k, err);
+            s = put_transposed(p, sink, o, t, &midi, k, number * KEYS + (uint64_t)(k + KEYS / 2), err);
         if (s == BG_ERR_FORMAT) {
             snprintf(which, sizeof which, "%s, transposed by %s", name, variant);
             leave_out(sink, which, err->text);
@@ -170,7 +206,7 @@ bg_status music_make_tune(const void *settings, const prepare_source *s, prepare
         return BG_OK;
     }
     prepare_output o = { .folder = for_validation(p, number) ? "validation" : "train", .number = b->count > 1 ? part + 1 : 0 };
-    const bg_status made = put_keys(p, sink, &o, t, name, err);
+    const bg_status made = put_keys(p, sink, &o, t, name, number, err);
     if (made != BG_ERR_FORMAT)
         return made;
     leave_out(sink, name, err->text);

@@ -159,11 +159,12 @@ typedef struct prepare_music {
     size_t least_notes;
     int keep_doubles;     /* tunes of the same melody stay */
     int midi;             /* a MIDI file beside each tune */
+    unsigned fewest_bars, most_bars; /* of an excerpt of each training tune in each of its keys, in a folder of their own; 0, 0: none */
     uint64_t seed;        /* which groups are for validation */
     prepare_music_programs programs;
 } prepare_music;
 
-/* Tunebooks in ABC, and what `to_abc` can read -> train/ and validation/.  m outlives the tool. */
+/* Tunebooks in ABC, and what `to_abc` can read -> train/, validation/ and excerpts/.  m outlives the tool. */
 bg_status prepare_music_open(prepare_tool *tool, const prepare_music *m, bg_error *err);
 void prepare_music_close(prepare_tool *tool);
 

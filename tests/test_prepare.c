@@ -10,6 +10,7 @@
 
 #include "base/sys.h"
 #include "prepare/abc.h"
+#include "prepare/excerpt.h"
 #include "prepare/melody.h"
 #include "prepare/prepare.h"
 #include "tests/support_check.h"
@@ -174,6 +175,58 @@ static void same_and_alike(void **state)
     CHECK_OK(melody_groups(m, 0, twin, group, bg_sys_default(), &err), err);
 }
 
+/* --- excerpts -------------------------------------------------------------- */
+
+/* Does an excerpt hold these bars of the music, in their order, and no others? */
+static void check_excerpt(const char *text, unsigned low, unsigned high, uint64_t stream, const char *const *bars, unsigned count)
+{
+    prepare_buffer out = { .sys = bg_sys_default() };
+    bg_error err = { 0 };
+    bg_rng r;
+    unsigned found = 0;
+    bg_rng_open(&r, 1, BG_STREAM_EXCERPT, stream);
+    CHECK_OK(abc_excerpt(text, strlen(text), low, high, &r, &out, &err), err);
+    assert_memory_equal(out.text, "X:1\nM:4/4\nK:D\n", 14);
+    for (unsigned first = 0; first < count; first++)
+        for (unsigned n = low; n <= high && first + n <= count; n++) {
+            char want[256] = "X:1\nM:4/4\nK:D\n";
+            for (unsigned i = 0; i < n; i++) {
+                strcat(want, bars[first + i]);
+                const size_t length = strlen(want);
+                if (i + 1 == n && want[length - 1] == '-')
+                    want[length - 1] = 0; /* a tie that leads out */
+                strcat(want, i + 1 == n ? "|]\n" : i % 4 == 3 ? "|\n" : "|");
+            }
+            found += strcmp(out.text, want) == 0;
+        }
+    if (found != 1)
+        fail_msg("stream %u gives %s", (unsigned)stream, out.text);
+    prepare_buffer_free(&out);
+}
+
+static void bars_of_tunes(void **state)
+{
+    static const char *const bars[] = { "A", "(3Bcd \"a|b\"[CE]2", "!x|!d:e", "f-", "[FA]g", "a4", "b4-", "c'4", "d'4" };
+    enum { N = sizeof bars / sizeof *bars };
+    const char text[] = "X:1\nM:4/4\nK:D\n|:A|(3Bcd \"a|b\"[CE]2|!x|!d:e|f-:|\n[|[FA]g||a4|1b4-:|[2,3c'4::d'4|]\n";
+    const struct { const char *text; unsigned low; } none[] = {
+        { "X:1\nK:D\nA|B|]\n", 2 }, { "X:1\nK:D\nA|[K:C]B|c|]\n", 1 }, { "X:1\nK:D\nA|B|\nM:3/4\nc|]\n", 1 },
+        { "X:1\nK:D\n[V:1]A|B|c|]\n", 1 }, { "X:1\nK:D\n", 1 }, { "", 1 }, { "A|B|c", 1 },
+    };
+    (void)state;
+    for (uint64_t i = 0; i < 60; i++)
+        check_excerpt(text, 1 + i % 3, 1 + i % 3 + i % 5, i, bars, N);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        prepare_buffer out = { .sys = bg_sys_default() };
+        bg_error err = { 0 };
+        bg_rng r;
+        bg_rng_open(&r, 1, BG_STREAM_EXCERPT, i);
+        if (abc_excerpt(none[i].text, strlen(none[i].text), none[i].low, 3, &r, &out, &err) != BG_ERR_FORMAT)
+            fail_msg("an excerpt of %s", none[i].text);
+        prepare_buffer_free(&out);
+    }
+}
+
 /* --- the frame ------------------------------------------------------------- */
 
 typedef struct counted {
@@ -265,6 +318,7 @@ int main(void)
         cmocka_unit_test(one_form),
         cmocka_unit_test(tunes_of_a_book),
         cmocka_unit_test(same_and_alike),
+        cmocka_unit_test(bars_of_tunes),
         cmocka_unit_test(goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,17 @@ if command -v abc2midi >/dev/null; then
     done
     expect 0 "$BGPT" prepare music books -o tunes1 --validation 0 --transpose 1:2 -t 1
     same_file tunes/manifest.tsv tunes1/manifest.tsv
+    # one or two bars of each, in each key, and no more; the same for any number of threads
+    expect 0 "$BGPT" prepare music books -o bars --validation 0 --transpose 1:2 --excerpts 1:2
+    expect 0 "$BGPT" prepare music books -o bars1 --validation 0 --transpose 1:2 --excerpts 1:2 -t 1
+    same_file bars/manifest.tsv bars1/manifest.tsv
+    same_file bars/train/book-000001+1.abc tunes/train/book-000001+1.abc
+    checks=$((checks + 1))
+    [ "$(find bars/excerpts -name '*.mid' | wc -l)" = 3 ] || wrong "not three excerpts: $(ls bars/excerpts)"
+    for excerpt in bars/excerpts/*.abc; do
+        [ "$(tail -n 1 "$excerpt" | tr -cd '|' | wc -c)" -le 2 ] || wrong "more than two bars: $(cat "$excerpt")"
+    done
+    [ ! -e tunes/excerpts ] || wrong "excerpts that nobody asked for"
     # a double is written when the first of its melody cannot be; a byte order mark; a name in capitals; one file too large to be a tune
     mkdir -p doubles
     printf '\357\273\277X:1\nL:1/8\nK:D\n|:def gab|cde fga|bag fed|cBA Bcd|\n\nX:2\nL:1/8\nK:D\ndef gab|cde fga|bag fed|cBA Bcd|]\n' >doubles/TWO.ABC
@@ -102,6 +113,9 @@ if command -v abc2midi >/dev/null; then
 fi
 refuse 2 "--unit: '1/0' is neither" "$BGPT" prepare music books -o x1 --unit 1/0
 refuse 2 "--transpose: 'up' is neither" "$BGPT" prepare music books -o x1 --transpose up
+for bars in 0:1 2:1 1:2000 one 1; do
+    refuse 2 "--excerpts: '$bars' is not LOW:HIGH" "$BGPT" prepare music books -o x1 --excerpts "$bars"
+done
 
 # Pictures: readable ones, of names with spaces, line feeds and Latin letters, beside text, a torn file and an empty one.
 mkdir -p images && cd images || exit 2

@@ -1,0 +1,13 @@
+/* A few bars of a tune: what a model that is to follow a score learns to follow first. */
+#ifndef BG_PREPARE_EXCERPT_H
+#define BG_PREPARE_EXCERPT_H
+
+#include "base/rng.h"
+#include "prepare/abc.h"
+
+/* `low` to `high` bars of a tune in the one form (abc.h), anywhere in it, behind its fields; without its repeats and endings.
+ * out: the caller's, prepare_buffer_free also after a failure.  BG_ERR_FORMAT: it has several voices, fields in its music, or
+ * not more bars than are wanted. */
+bg_status abc_excerpt(const char *text, size_t size, unsigned low, unsigned high, bg_rng *r, prepare_buffer *out, bg_error *err);
+
+#endif
