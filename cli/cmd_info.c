@@ -29,7 +29,6 @@ static const struct config_row {
     { "byte_layers", "byte layers", offsetof(bgpt_config, byte_layers) },
     { "byte_hidden", "byte width", offsetof(bgpt_config, byte_hidden) },
     { "grams", "rows of n-grams", offsetof(bgpt_config, grams) },
-    { "match", "matches", offsetof(bgpt_config, match) },
     { "patches", "context in patches", offsetof(bgpt_config, patches) },
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
     { "classes", "labels", offsetof(bgpt_config, classes) },
@@ -53,6 +52,7 @@ static json_t *config_json(const bgpt_config *c)
     char word[PREVIOUS_WORD];
     choice_word(SHAPE_PREVIOUS, (int)c->previous, word, sizeof word);
     json_object_set_new(o, "previous", json_string(word));
+    json_object_set_new(o, "match", json_boolean(c->match));
     return o;
 }
 
@@ -111,6 +111,7 @@ static void print_facts(const bgpt_model *m)
     char word[PREVIOUS_WORD];
     choice_word(SHAPE_PREVIOUS, (int)c.previous, word, sizeof word);
     out("%-20s  %s\n", "sees of patch before", word);
+    out("%-20s  %s\n", "looks for matches", c.match ? "yes" : "no");
     out("%-20s  %llu\n", "parameters", (unsigned long long)bgpt_parameters(m));
     for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++) {
         if (strcmp(key, "labels") != 0)

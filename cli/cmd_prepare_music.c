@@ -122,7 +122,8 @@ static int read_keys(const char *text, int *lowest, int *highest)
 static int read_bars(const char *text, unsigned *low, unsigned *high)
 {
     char rest;
-    if (text != NULL && (sscanf(text, "%u:%u%c", low, high, &rest) != 2 || *low < 1 || *low > *high || *high > 1000))
+    if (text != NULL && (strspn(text, "0123456789:") != strlen(text) || strlen(text) > 9 || sscanf(text, "%u:%u%c", low, high, &rest) != 2 || *low < 1 ||
+                         *low > *high || *high > 1000))
         return usage_error("--excerpts: '%s' is not LOW:HIGH, bars from 1 to 1000", text);
     return 0;
 }

@@ -55,20 +55,20 @@ static const option train_options[] = {
       "with --val, end when N evaluations in a row have not been the best so far; the run is finished then, and --resume does not go on" },
     HEADING("Optimiser"),
     { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, NULL, "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout, --previous, --grams and --match overrule them; fast unless told, with --classify classify" },
-    { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (plain: 8)" },
-    { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, NULL, "N", "batches of a step (plain: 1)" },
-    { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, NULL, "X", "learning rate (plain: 3e-4)" },
-    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, NULL, "SHARE", "the rate ends at this share of the learning rate (plain: 0)" },
-    { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, NULL, "X", "steps, or below 1 a share of the run, in which the rate rises (plain: 0.05)" },
-    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, NULL, "cosine|constant|stable", "the rate after the warm-up; stable: constant, and falling at the end (plain: cosine)" },
-    { "cooldown", 0, OPTION_REAL, AT(cooldown), 0, 1e15, NULL, "X", "with --schedule stable: steps, or below 1 a share of the run, in which the rate falls (plain: 0.3)" },
-    { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, NULL, "X", "largest norm of the gradient; 0: any (plain: 1)" },
-    { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, NULL, "X", "weight decay (plain: 0.01)" },
-    { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, NULL, "X", "AdamW's first memory (plain: 0.9)" },
-    { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, NULL, "X", "AdamW's second memory (plain: 0.999)" },
-    { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, NULL, "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest (plain: adamw)" },
-    { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, NULL, "X", "Muon's memory (plain: 0.95)" },
-    { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr (plain: 1)" },
+    { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (fast: 8, classify: 16)" },
+    { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, NULL, "N", "batches of a step (1)" },
+    { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, NULL, "X", "learning rate (fast: 5e-3, classify: 2e-3, plain: 3e-4)" },
+    { "min-lr", 0, OPTION_REAL, AT(min_lr), 0, 1, NULL, "SHARE", "the rate ends at this share of the learning rate (0)" },
+    { "warmup", 0, OPTION_REAL, AT(warmup), 0, 1e15, NULL, "X", "steps, or below 1 a share of the run, in which the rate rises (fast, classify: 0.02, plain: 0.05)" },
+    { "schedule", 0, OPTION_CHOICE, AT(schedule), 0, 0, NULL, "cosine|constant|stable", "the rate after the warm-up; stable: constant, and falling at the end (fast: stable, else cosine)" },
+    { "cooldown", 0, OPTION_REAL, AT(cooldown), 0, 1e15, NULL, "X", "with --schedule stable: steps, or below 1 a share of the run, in which the rate falls (fast: 0.5)" },
+    { "clip", 0, OPTION_REAL, AT(clip), 0, 1e30, NULL, "X", "largest norm of the gradient; 0: any (1)" },
+    { "weight-decay", 0, OPTION_REAL, AT(weight_decay), 0, 1e6, NULL, "X", "weight decay (0.01; classify: 0.1)" },
+    { "beta1", 0, OPTION_REAL, AT(beta1), 1e-9, 0.999999, NULL, "X", "AdamW's first memory (0.9)" },
+    { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, NULL, "X", "AdamW's second memory (fast: 0.99, else 0.999)" },
+    { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, NULL, "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest (fast, classify: muon, plain: adamw)" },
+    { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, NULL, "X", "Muon's memory (0.95)" },
+    { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr (fast: 0.3, classify: 0.25)" },
     HEADING("Run"),
     { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },
     { "resume", 0, OPTION_FLAG, AT(resume), 0, 0, NULL, NULL, "continue the run from its last checkpoint, with the data and settings it was started with; exact (the same bits) for runs "
@@ -142,6 +142,17 @@ static void overrule(const train_arguments *a, bgpt_train *t)
     TYPED_OR_OFF(weight_decay);
 }
 
+static bool run_has(const char *run, const char *name)
+{
+    char *path = path_join(run, name);
+    const bool found = is_file(path);
+    free(path);
+    return found;
+}
+
+/* Is there a run to go on with?  Its settings or, where they are lost, its log say so. */
+static bool goes_on(const train_arguments *a) { return a->resume && (run_has(a->run, "config.json") || run_has(a->run, "log.jsonl")); }
+
 static int fill(const train_arguments *a, bgpt_train *t)
 {
     bgpt_error error = { 0 };
@@ -157,7 +168,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         .progress = report_progress, .stop = stop_hook, .notice = notice_hook,
     };
     const char *recipe = a->recipe != NULL ? a->recipe : a->classify ? "classify" : "fast";
-    if ((!a->resume || GIVEN(a, recipe)) && bgpt_recipe(recipe, t, &error) != BGPT_OK)
+    if ((!goes_on(a) || GIVEN(a, recipe)) && bgpt_recipe(recipe, t, &error) != BGPT_OK)
         return fail_with(&error);
     overrule(a, t);
     if (a->init != NULL) {

@@ -18,10 +18,10 @@ static const uint32_t place_mask = (1u << PLACE_BITS) - 1;
 /* 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4). */
 #define SPREAD 0x9E3779B97F4A7C15u
 
-static uint32_t bits_for(uint32_t length)
+static uint32_t bits_for(uint32_t limit)
 {
     uint32_t bits = MIN_BITS;
-    while ((uint64_t)1 << bits < 2 * (uint64_t)length)
+    while ((uint64_t)1 << bits < 2 * (uint64_t)limit)
         bits++;
     return bits;
 }
@@ -32,7 +32,7 @@ bg_status bg_match_open(bg_match *m, const bg_sys *sys, uint32_t capacity, bg_er
     assert(capacity <= 1u << PLACE_BITS);
     *m = (bg_match){ .capacity = capacity, .sys = sys };
     m->symbols = bg_alloc(sys, capacity, sizeof *m->symbols);
-    m->hash = bg_alloc_zero(sys, (size_t)capacity + 1, sizeof *m->hash);
+    m->hash = bg_alloc(sys, (size_t)capacity + 1, sizeof *m->hash);
     m->latest = bg_alloc(sys, entries, sizeof *m->latest);
     if (!m->symbols || !m->hash || !m->latest) {
         bg_match_close(m);
@@ -43,7 +43,6 @@ bg_status bg_match_open(bg_match *m, const bg_sys *sys, uint32_t capacity, bg_er
         for (uint32_t n = 0; n < lengths[k]; n++)
             m->factor[k] *= FACTOR;
     }
-    bg_match_reset(m, capacity);
     return BG_OK;
 }
 
@@ -57,16 +56,18 @@ void bg_match_close(bg_match *m)
     m->latest = NULL;
 }
 
-void bg_match_reset(bg_match *m, uint32_t length)
+void bg_match_reset(bg_match *m, uint32_t limit)
 {
-    assert(length <= m->capacity);
-    m->bits = bits_for(length);
+    assert(limit <= m->capacity);
+    m->limit = limit;
+    m->bits = bits_for(limit);
+    m->hash[0] = 0;
     m->length = 0;
     m->row = BG_MATCH_NONE;
     memset(m->latest, 0, ((size_t)BG_MATCH_LENGTHS << m->bits) * sizeof *m->latest);
 }
 
-/* Whether the n symbols before places a and b are the same, where those of `same` symbols are known to be. */
+/* Are the n symbols in front of places a and b the same?  The last `same` of them are known to be. */
 static int equal(const bg_match *m, uint32_t a, uint32_t b, uint32_t n, uint32_t same)
 {
     return memcmp(m->symbols + a - n, m->symbols + b - n, (n - same) * sizeof *m->symbols) == 0;
@@ -100,11 +101,11 @@ static uint32_t *find(const bg_match *m, uint32_t *table, const probe *p, uint32
 static void push(bg_match *m, uint16_t symbol)
 {
     uint32_t before = 0;
-    assert(m->length < m->capacity);
+    assert(m->length < m->limit);
     m->symbols[m->length] = symbol;
     m->hash[m->length + 1] = m->hash[m->length] * FACTOR + symbol + 1;
     m->row = BG_MATCH_NONE;
-    if (++m->length == m->capacity)
+    if (++m->length == m->limit)
         return; /* nothing follows */
     for (uint32_t k = 0; k < BG_MATCH_LENGTHS && lengths[k] <= m->length; k++) {
         const probe p = make_probe(m, k);

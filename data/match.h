@@ -16,8 +16,9 @@ enum {
 
 typedef struct bg_match {
     uint32_t capacity;  /* symbols a sequence may have: at most 2^22 */
+    uint32_t limit;     /* symbols the one at hand may have */
     uint32_t length;    /* symbols it has */
-    uint32_t bits;      /* 2^bits buckets for each length: at least twice the symbols that were announced */
+    uint32_t bits;      /* 2^bits buckets for each length: at least twice the limit */
     uint16_t *symbols;  /* (capacity) */
     uint64_t *hash;     /* (capacity + 1) of the symbols up to each place */
     uint32_t *latest;   /* (BG_MATCH_LENGTHS, 2^bits) ends, by open addressing: the place behind the latest, and a tag; or 0 */
@@ -26,11 +27,11 @@ typedef struct bg_match {
     const bg_sys *sys;
 } bg_match;
 
-/* An empty sequence of at most `capacity` symbols. */
+/* Room for sequences of at most `capacity` symbols; bg_match_reset() begins the first. */
 bg_status bg_match_open(bg_match *m, const bg_sys *sys, uint32_t capacity, bg_error *err);
 void bg_match_close(bg_match *m);
-/* Begin another sequence, of at most `length` symbols (at most the capacity): the fewer, the faster. */
-void bg_match_reset(bg_match *m, uint32_t length);
+/* Begin a sequence of at most `limit` symbols (at most the capacity): the fewer, the faster, and the less memory is touched. */
+void bg_match_reset(bg_match *m, uint32_t limit);
 /* Append symbols; m->row is then for the one behind them. */
 void bg_match_push(bg_match *m, const uint16_t *symbols, size_t n);
 

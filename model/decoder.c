@@ -137,11 +137,11 @@ void bg_decoder_close(bg_decoder *d)
     bg_free(sys, d);
 }
 
-void bg_decoder_reset(bg_decoder *d, uint32_t slot)
+void bg_decoder_reset(bg_decoder *d, uint32_t slot, uint32_t limit)
 {
     d->length[slot] = 0;
     d->at[slot] = 0;
-    bg_recent_reset(&d->recent, slot);
+    bg_recent_reset(&d->recent, slot, limit < d->m->config.patches ? limit : d->m->config.patches);
 }
 
 uint32_t bg_decoder_length(const bg_decoder *d, uint32_t slot)

@@ -58,8 +58,8 @@ void bg_model_forward(bg_model *m, const bg_batch *b, float *features, float *lo
 typedef struct bg_decoder bg_decoder;
 bg_status bg_decoder_open(bg_decoder **out, bg_model *m, uint32_t slots, bg_error *err);
 void bg_decoder_close(bg_decoder *d);
-/* Forget a slot's patches. */
-void bg_decoder_reset(bg_decoder *d, uint32_t slot);
+/* A sequence begins in a slot (so does its first): at most `limit` patches, the one that is being written included; the context is a limit, too. */
+void bg_decoder_reset(bg_decoder *d, uint32_t slot, uint32_t limit);
 /* Append patches: n rows; row i goes to slot[i] behind what it holds (rows of
  * one slot in order).  Afterwards each slot's feature is that of its last
  * patch, and its byte position is 0.  A slot must not exceed N patches. */

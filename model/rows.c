@@ -22,7 +22,9 @@ static void batch_match(bg_model *m, const bg_batch *b)
     uint16_t *out = m->host_rows + BG_GRAM_TABLES * ((size_t)b->targets * b->P);
     uint32_t target = 0;
     for (uint32_t file = 0; file < b->files; file++) {
-        const uint32_t end = b->row_start[file + 1];
+        if (b->target_start[file + 1] == b->target_start[file])
+            continue;
+        const uint32_t end = b->target[b->target_start[file + 1] - 1] + 1; /* behind the last that is predicted */
         bg_match_reset(&m->match, (end - b->row_start[file]) * b->P);
         for (uint32_t row = b->row_start[file]; row < end; row++) {
             const uint16_t *patch = b->tokens + (size_t)row * b->P;
@@ -75,11 +77,11 @@ void bg_recent_close(bg_recent *r)
     bg_free(r->sys, r->rows);
 }
 
-void bg_recent_reset(bg_recent *r, uint32_t slot)
+void bg_recent_reset(bg_recent *r, uint32_t slot, uint32_t limit)
 {
     r->pushed[slot] = 0;
     if (r->match)
-        bg_match_reset(&r->match[slot], r->match[slot].capacity);
+        bg_match_reset(&r->match[slot], limit * r->P);
 }
 
 void bg_recent_patch(bg_recent *r, uint32_t slot, const uint16_t *patch)

@@ -20,7 +20,8 @@ typedef struct bg_recent {
 
 bg_status bg_recent_open(bg_recent *r, const bg_model *m, uint32_t slots, bg_error *err);
 void bg_recent_close(bg_recent *r);
-void bg_recent_reset(bg_recent *r, uint32_t slot);
+/* A sequence of at most `limit` patches begins. */
+void bg_recent_reset(bg_recent *r, uint32_t slot, uint32_t limit);
 /* A whole patch (P).  Where its first symbols were given one by one, they are the same. */
 void bg_recent_patch(bg_recent *r, uint32_t slot, const uint16_t *patch);
 /* Its last patch (P). */

@@ -196,8 +196,7 @@ static int is_bar(const char *p, const char *end)
     return *p == '|' || (*p == ':' && (next == '|' || next == ':')) || (*p == '[' && next == '|');
 }
 
-/* "1", "1,3", "1-3" */
-static const char *skip_numbers(const char *p, const char *end)
+const char *abc_skip_numbers(const char *p, const char *end)
 {
     if (p < end && is_digit(*p))
         for (p++; p < end && (is_digit(*p) || ((*p == ',' || *p == '-') && is_digit(p[-1]) && end - p > 1 && is_digit(p[1])));)
@@ -252,7 +251,7 @@ static void put_bar(abc_writer *w, const char **p, const char *end)
     w->space = w->newline = 0;
     abc_emit(w, begin, (size_t)(*p - begin));
     begin = *p;
-    *p = skip_numbers(*p, end);
+    *p = abc_skip_numbers(*p, end);
     w->newline = w->bars >= BARS_A_LINE && *p == begin; /* a line does not end behind a number */
     if (*p > begin) {
         const size_t n = w->t->text.failed ? 0 : bar_length(w->t);
@@ -308,7 +307,7 @@ static bg_status put_bracket(abc_writer *w, const char **p, const char *end, bg_
     }
     if (c < end && is_digit(*c)) {
         const char *begin = *p;
-        *p = skip_numbers(c, end);
+        *p = abc_skip_numbers(c, end);
         w->space = 0;
         w->newline = w->newline && !w->after_bar;
         abc_emit(w, begin, (size_t)(*p - begin));

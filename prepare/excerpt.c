@@ -44,10 +44,8 @@ static const char *bar_line(const char *p, const char *end)
     if (p < end && *p == ']')
         p++;
     if (end - p > 1 && *p == '[' && isdigit((unsigned char)p[1]))
-        p++;
-    while (p < end && (isdigit((unsigned char)*p) || (*p == ',' && p[-1] != ']' && isdigit((unsigned char)p[-1]))))
-        p++;
-    return p;
+        p++; /* an ending */
+    return abc_skip_numbers(p, end);
 }
 
 /* Behind what is quoted or decorated from p on, in which a bar line is none; p when nothing is. */

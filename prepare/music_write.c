@@ -19,6 +19,13 @@ static int for_validation(const music_tool *p, size_t number)
     return (double)(h >> 11) < p->m->validation * 9007199254740992.0; /* 2^53 */
 }
 
+static void leave_out(prepare_sink *sink, const char *which, const char *why)
+{
+    char text[BG_ERROR_TEXT + 112];
+    snprintf(text, sizeof text, "%s: %s", which, why);
+    prepare_leave_out(sink, text);
+}
+
 typedef struct midi_file { uint8_t *data; size_t size; } midi_file;
 
 /* Nothing where no MIDI is wanted. */
@@ -38,7 +45,7 @@ static bg_status put_tune(const music_tool *p, prepare_sink *sink, prepare_outpu
     return s;
 }
 
-/* Some bars of a tune that has been written; one that cannot be played is no loss. */
+/* Some bars of a tune that has been written.  BG_ERR_FORMAT: there are none, or they cannot be played. */
 static bg_status put_excerpt(const music_tool *p, prepare_sink *sink, const prepare_output *o, const char *text, size_t size, uint64_t stream, bg_error *err)
 {
     prepare_output excerpt = *o;
@@ -62,18 +69,26 @@ static bg_status put_excerpt(const music_tool *p, prepare_sink *sink, const prep
     bg_free(p->sys, midi.data);
     abc_tune_free(&a);
     prepare_buffer_free(&bars);
-    return s == BG_ERR_FORMAT ? BG_OK : s;
+    return s;
 }
 
-/* A tune in one key, and an excerpt of it where some are wanted. */
-static bg_status put_key(const music_tool *p, prepare_sink *sink, prepare_output *o, const char *text, size_t size, const midi_file *midi, uint64_t stream, bg_error *err)
+/* A tune in one key, and an excerpt of it where some are wanted; without one, the line that says so has the tune's name. */
+static bg_status put_key(const music_tool *p, prepare_sink *sink, prepare_output *o, const char *text, size_t size, const midi_file *midi, const char *name, uint64_t stream, bg_error *err)
 {
+    char which[96];
     BG_TRY(put_tune(p, sink, o, text, size, midi, err));
-    return p->m->most_bars && strcmp(o->folder, "train") == 0 ? put_excerpt(p, sink, o, text, size, stream, err) : BG_OK;
+    if (!p->m->most_bars || strcmp(o->folder, "train") != 0)
+        return BG_OK;
+    const bg_status s = put_excerpt(p, sink, o, text, size, stream, err);
+    if (s != BG_ERR_FORMAT)
+        return s;
+    snprintf(which, sizeof which, "an excerpt of %s", name);
+    leave_out(sink, which, err->text);
+    return BG_OK;
 }
 
 /* `original`: of the tune as it was, whose notes must be there, so many semitones away. */
-static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const midi_file *original, int semitones, uint64_t stream, bg_error *err)
+static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare_output *o, const tune *t, const midi_file *original, int semitones, const char *name, uint64_t stream, bg_error *err)
 {
     uint8_t *made = NULL;
     size_t size;
@@ -89,18 +104,11 @@ static bg_status put_transposed(const music_tool *p, prepare_sink *sink, prepare
     if (s == BG_OK && p->m->midi)
         s = bg_midi_transposed(p->sys, original->data, original->size, midi.data, midi.size, semitones, err);
     if (s == BG_OK)
-        s = put_key(p, sink, o, a.text.text, a.text.length, &midi, stream, err);
+        s = put_key(p, sink, o, a.text.text, a.text.length, &midi, name, stream, err);
     bg_free(p->sys, midi.data);
     abc_tune_free(&a);
     bg_free(p->sys, made);
     return s;
-}
-
-static void leave_out(prepare_sink *sink, const char *which, const char *why)
-{
-    char text[BG_ERROR_TEXT + 96];
-    snprintf(text, sizeof text, "%s: %s", which, why);
-    prepare_leave_out(sink, text);
 }
 
 /* A key in which it cannot be written is left out by itself. */
@@ -110,14 +118,14 @@ static bg_status put_keys(const music_tool *p, prepare_sink *sink, prepare_outpu
     midi_file midi;
     bg_status s = make_midi(p, t->text, t->length, &midi, err);
     if (s == BG_OK)
-        s = put_key(p, sink, o, t->text, t->length, &midi, number * KEYS, err);
+        s = put_key(p, sink, o, t->text, t->length, &midi, name, number * KEYS, err);
     o->variant = variant;
     for (int k = p->m->lowest; k <= p->m->highest && s == BG_OK && strcmp(o->folder, "train") == 0; k++) {
         snprintf(variant, sizeof variant, "%+d", k);
+        snprintf(which, sizeof which, "%s, transposed by %s", name, variant);
         if (k != 0)
-            s = put_transposed(p, sink, o, t, &midi, k, number * KEYS + (uint64_t)(k + KEYS / 2), err);
+            s = put_transposed(p, sink, o, t, &midi, k, which, number * KEYS + (uint64_t)(k + KEYS / 2), err);
         if (s == BG_ERR_FORMAT) {
-            snprintf(which, sizeof which, "%s, transposed by %s", name, variant);
             leave_out(sink, which, err->text);
             s = BG_OK;
         }

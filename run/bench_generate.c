@@ -123,7 +123,7 @@ static bg_status file_pass(void *ctx, bg_profile *profile, double *seconds, bg_e
     uint32_t held = 0; /* patches that every sequence has */
     *seconds = 0;
     for (uint32_t s = 0; s < g->n; s++)
-        bg_decoder_reset(g->decoder, s);
+        bg_decoder_reset(g->decoder, s, g->N);
     for (uint32_t at = 1 + g->stride / 2; at < g->N - 1; at += g->stride) {
         BG_TRY(bg_bench_go_on(g->b, err));
         put_prompt(g, held, at - held);

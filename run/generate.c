@@ -109,7 +109,8 @@ static void start(generator *g, uint32_t slot, bg_request *r, uint32_t prefix)
     for (uint32_t i = 0; i < s->given; i++)
         s->patch[i] = r->prompt[whole + i];
     bg_rng_open(&s->rng, g->sampling->seed, BG_STREAM_GENERATE, r->stream);
-    bg_decoder_reset(g->decoder, slot);
+    const uint64_t wanted = r->max_bytes && r->max_bytes < UINT32_MAX ? (s->given + r->max_bytes) / g->P + 2 : g->N;
+    bg_decoder_reset(g->decoder, slot, wanted < g->N - prefix ? prefix + (uint32_t)wanted : g->N);
     for (uint32_t i = 0; i < prefix; i++)
         g->slot[i] = slot;
     bg_decoder_patches(g->decoder, g->slot, g->tokens, prefix);

@@ -75,12 +75,12 @@ static void test_same_rows(void **state)
 {
     uint16_t s[LONGEST];
     bg_match one, other;
-    open_match(&one, LONGEST);
+    open_match(&one, LONGEST + 1);
     open_match(&other, 5 * LONGEST);
     for (uint64_t number = 0; number < 20; number++) {
         const uint32_t n = make_sequence(s, number);
-        bg_match_reset(&one, n);
-        bg_match_reset(&other, number % 2 ? 5 * LONGEST : n);
+        bg_match_reset(&one, n + 1);
+        bg_match_reset(&other, number % 2 ? 5 * LONGEST : n + 1);
         for (uint32_t i = 0; i < n; i += 7) {
             const uint32_t count = n - i < 7 ? n - i : 7;
             for (uint32_t k = 0; k < count; k++)

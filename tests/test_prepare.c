@@ -208,7 +208,7 @@ static void bars_of_tunes(void **state)
 {
     static const char *const bars[] = { "A", "(3Bcd \"a|b\"[CE]2", "!x|!d:e", "f-", "[FA]g", "a4", "b4-", "c'4", "d'4" };
     enum { N = sizeof bars / sizeof *bars };
-    const char text[] = "X:1\nM:4/4\nK:D\n|:A|(3Bcd \"a|b\"[CE]2|!x|!d:e|f-:|\n[|[FA]g||a4|1b4-:|[2,3c'4::d'4|]\n";
+    const char text[] = "X:1\nM:4/4\nK:D\n|:A|(3Bcd \"a|b\"[CE]2|!x|!d:e|f-:|\n[|[FA]g||a4|1b4-:|[2-4c'4::d'4|]\n";
     const struct { const char *text; unsigned low; } none[] = {
         { "X:1\nK:D\nA|B|]\n", 2 }, { "X:1\nK:D\nA|[K:C]B|c|]\n", 1 }, { "X:1\nK:D\nA|B|\nM:3/4\nc|]\n", 1 },
         { "X:1\nK:D\n[V:1]A|B|c|]\n", 1 }, { "X:1\nK:D\n", 1 }, { "", 1 }, { "A|B|c", 1 },

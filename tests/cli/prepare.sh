@@ -86,6 +86,8 @@ if command -v abc2midi >/dev/null; then
         [ "$(tail -n 1 "$excerpt" | tr -cd '|' | wc -c)" -le 2 ] || wrong "more than two bars: $(cat "$excerpt")"
     done
     [ ! -e tunes/excerpts ] || wrong "excerpts that nobody asked for"
+    expect 0 "$BGPT" prepare music books -o long --validation 0 --transpose 1:2 --excerpts 5:9
+    grep -q 'an excerpt of tune 1, transposed by +2: it has no more than 4 bars' long/manifest.tsv || wrong "no reason why there is no excerpt"
     # a double is written when the first of its melody cannot be; a byte order mark; a name in capitals; one file too large to be a tune
     mkdir -p doubles
     printf '\357\273\277X:1\nL:1/8\nK:D\n|:def gab|cde fga|bag fed|cBA Bcd|\n\nX:2\nL:1/8\nK:D\ndef gab|cde fga|bag fed|cBA Bcd|]\n' >doubles/TWO.ABC
@@ -113,7 +115,7 @@ if command -v abc2midi >/dev/null; then
 fi
 refuse 2 "--unit: '1/0' is neither" "$BGPT" prepare music books -o x1 --unit 1/0
 refuse 2 "--transpose: 'up' is neither" "$BGPT" prepare music books -o x1 --transpose up
-for bars in 0:1 2:1 1:2000 one 1; do
+for bars in 0:1 2:1 1:2000 one 1 4294967297:3 '1: 3' -1:2; do
     refuse 2 "--excerpts: '$bars' is not LOW:HIGH" "$BGPT" prepare music books -o x1 --excerpts "$bars"
 done
 

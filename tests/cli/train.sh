@@ -42,6 +42,9 @@ expect 0 cat quick/config.json
 prints '"lr": 0.005' # of the recipe that is used unless told: fast
 prints '"optimizer": "muon"'
 prints '"match": 1'
+expect 0 train "$data" --steps 1 --resume --out begun -q # nothing is there to resume: the same recipe
+expect 0 cat begun/config.json
+prints '"match": 1'
 expect 0 train "$data" --steps 1 --recipe plain --out quick -q -f
 expect 0 cat quick/config.json
 prints '"lr": 0.0003'
@@ -206,11 +209,11 @@ exists 'd "e".svg'
 
 "$BGPT" info programs/model.safetensors | grep -q '^sees of patch before *column+keys$' || wrong "not the word of --previous"
 "$BGPT" info whole/model.safetensors --format=json | grep -q '"previous": "column+keys"' || wrong "not the recipe's --previous"
-"$BGPT" info whole/model.safetensors --format=json | grep -q '"match": 1' || wrong "no table of matches"
+"$BGPT" info whole/model.safetensors --format=json | grep -q '"match": true' || wrong "no table of matches"
 expect 0 train "$data" --steps 1 --previous none --grams 0 --out matching -q
 refuse 1 "tables of n-grams or matches" "$BGPT" export matching/model.safetensors matching.pth
 expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --out published -q
-"$BGPT" info published/model.safetensors --format=json | grep -q '"match": 0' || wrong "a table of matches"
+"$BGPT" info published/model.safetensors --format=json | grep -q '"match": false' || wrong "a table of matches"
 expect 0 "$BGPT" export published/model.safetensors published.pth
 
 # other lengths and tables than the model to start from

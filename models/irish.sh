@@ -1,0 +1,53 @@
+#!/bin/sh
+# Trains models/irish.safetensors again: folk tunes from ABC notation to MIDI and back.  First random tunes and bars of real ones,
+# on which a model learns to follow the score, then longer ones, then whole tunes (docs/experiments/recipe.md says why); about
+# TIME on one core of an AMD server processor (Zen 4), and an hour for the tunes in all keys.
+#
+#   models/irish.sh TUNES OUT
+#
+# TUNES (irish-abc) holds train.abc and validation.abc with an index beside each, or the archive of these.  OUT gets the tunes,
+# the run folders and irish.safetensors.  Run again, it goes on where it was stopped.  BGPT names the program where it is not in
+# PATH.
+set -eu
+here=$(dirname "$0")
+bgpt=${BGPT:-bgpt}
+export BGPT="$bgpt"
+[ $# = 2 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+tunes=$1 out=$2 last=
+mkdir -p "$out"
+
+prepare() { # FOLDER, command
+    folder=$1
+    shift
+    [ -f "$folder.done" ] || "$@"
+    : >"$folder.done"
+}
+
+real() { # BARS: excerpts of so many bars; the tunes come with the first of them
+    prepare "$out/bars-$1" sh "$here/../examples/prepare/irish-abc.sh" "$tunes" "$out/bars-$1" --transpose all --excerpts "$1" -f
+}
+
+at_random() { # LOW HIGH SEED
+    awk -v count="$4" -v seed="$3" -v low="$1" -v high="$2" -f "$here/random-tunes.awk" >"$out/random-$3.abc"
+    prepare "$out/random-$3" "$bgpt" prepare music "$out/random-$3.abc" --validation 0 --min-notes 1 --doubles keep -o "$out/random-$3" -f
+}
+
+stage() { # NAME, options
+    name=$1
+    shift
+    if [ -f "$out/$name/config.json" ]; then
+        [ -f "$out/$name/done" ] || "$bgpt" train --resume --out "$out/$name"
+    else
+        "$bgpt" train "$@" ${last:+--init "$last"} --pairs abc+mid --loss target --val "$out/bars-1:3/validation/validation" --val-limit 20 \
+            --licence 'see models/irish.md' --out "$out/$name"
+    fi
+    : >"$out/$name/done"
+    last=$out/$name/model.safetensors
+}
+
+real 1:3
+real 4:8
+at_random 4 12 11 12000
+at_random 8 40 12 6000
+short="$out/random-11/train $out/bars-1:3/train/excerpts"
+longer="$out/random-12/train $out/bars-4:8/train/excerpts"
