@@ -27,7 +27,7 @@ real() { # BARS: excerpts of so many bars; the tunes come with the first of them
     prepare "$out/bars-$1" sh "$here/../examples/prepare/irish-abc.sh" "$tunes" "$out/bars-$1" --transpose all --excerpts "$1" -f
 }
 
-at_random() { # LOW HIGH SEED
+at_random() { # LOW HIGH SEED COUNT
     awk -v count="$4" -v seed="$3" -v low="$1" -v high="$2" -f "$here/random-tunes.awk" >"$out/random-$3.abc"
     prepare "$out/random-$3" "$bgpt" prepare music "$out/random-$3.abc" --validation 0 --min-notes 1 --doubles keep -o "$out/random-$3" -f
 }
@@ -49,5 +49,12 @@ real 1:3
 real 4:8
 at_random 4 12 11 12000
 at_random 8 40 12 6000
-short="$out/random-11/train $out/bars-1:3/train/excerpts"
-longer="$out/random-12/train $out/bars-4:8/train/excerpts"
+short="$out/random-11/train $out/bars-1:3/train/excerpts" longer="$out/random-12/train $out/bars-4:8/train/excerpts"
+# shellcheck disable=SC2086 # several folders
+stage short $short --recipe fast --byte-hidden 128 --byte-layers 1 --patch-size 8 --patches 1024 --embedding-init bits --cooldown 0.15 --batch 48 --steps 1279 --seed 1
+# shellcheck disable=SC2086
+stage longer $short $longer --recipe fast --lr 4e-3 --cooldown 0.15 --batch 24 --steps 2383 --seed 2
+# shellcheck disable=SC2086
+stage tunes "$out/bars-1:3/train/train" $short $longer --recipe fast --lr 3e-3 --schedule constant --batch 8 --steps 2000 --seed 3
+stage falling "$out/bars-1:3/train/train" "$out/bars-4:8/train/excerpts" --recipe fast --lr 3e-3 --cooldown 0.7 --batch 12 --steps NNNN --seed 4
+"$bgpt" export -f "$last" "$out/irish.safetensors"
