@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains models/irish.safetensors again: folk tunes from ABC notation to MIDI and back.  First random tunes and bars of real ones,
 # on which a model learns to follow the score, then longer ones, then whole tunes (docs/experiments/recipe.md says why); about
-# TIME on one core of an AMD server processor (Zen 4), and an hour for the tunes in all keys.
+# an hour and a half on two cores of an AMD server processor (Zen 4), and half an hour for the tunes in all keys.
 #
 #   models/irish.sh TUNES OUT
 #
@@ -39,7 +39,7 @@ stage() { # NAME, options
         [ -f "$out/$name/done" ] || "$bgpt" train --resume --out "$out/$name"
     else
         "$bgpt" train "$@" ${last:+--init "$last"} --pairs abc+mid --loss target --val "$out/bars-1:3/validation/validation" --val-limit 20 \
-            --licence 'see models/irish.md' --out "$out/$name"
+            --licence 'CC BY-SA 4.0 (some of the tunes; the others are in the public domain)' --out "$out/$name"
     fi
     : >"$out/$name/done"
     last=$out/$name/model.safetensors
@@ -56,5 +56,5 @@ stage short $short --recipe fast --byte-hidden 128 --byte-layers 1 --patch-size 
 stage longer $short $longer --recipe fast --lr 4e-3 --cooldown 0.15 --batch 24 --steps 2383 --seed 2
 # shellcheck disable=SC2086
 stage tunes "$out/bars-1:3/train/train" $short $longer --recipe fast --lr 3e-3 --schedule constant --batch 8 --steps 2000 --seed 3
-stage falling "$out/bars-1:3/train/train" "$out/bars-4:8/train/excerpts" --recipe fast --lr 3e-3 --cooldown 0.7 --batch 12 --steps NNNN --seed 4
+stage falling "$out/bars-1:3/train/train" "$out/bars-4:8/train/excerpts" --recipe fast --lr 3e-3 --cooldown 0.7 --batch 12 --steps 4800 --seed 4
 "$bgpt" export -f "$last" "$out/irish.safetensors"

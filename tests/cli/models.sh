@@ -41,6 +41,17 @@ expect 0 "$BGPT" cpu trace --format=json -m "$SHIPPED/cpu.safetensors" "$here/..
 json states states_made states_right
 tr -d ' \n' <"$WORK/stdout" | grep -q '"wrong":{.*"F":\[[0-9]*,22\]' || wrong "250 / 11 is not told to be 22"
 
+# irish: a tune in one form costs less than its MIDI by itself would, and is followed for some bars
+if command -v abc2midi >/dev/null; then
+    expect 0 "$BGPT" prepare music "$here/../../examples/tunes/val/airds-0053.abc" --validation 100 -o tune -q
+    expect 0 "$BGPT" eval -q --format=json -m "$SHIPPED/irish.safetensors" --pairs abc:mid tune/validation
+    checks=$((checks + 1))
+    tr -d ' \n' <"$WORK/stdout" | sed -n 's/.*"bits_per_byte":\([0-9.]*\).*/\1/p' | awk '{ found = 1; good = $1 < 0.08 } END { exit !(found && good) }' || wrong "more than 0.08 bits a byte: $(cat "$WORK/stdout")"
+    expect 0 "$BGPT" convert -m "$SHIPPED/irish.safetensors" tune/validation/airds-0053.abc tune.mid --check
+    checks=$((checks + 1))
+    [ "$(sed -n 's/^in all .* notes \([0-9]*\) right.*/\1/p' "$WORK/stdout")" -ge 60 ] || wrong "fewer than 60 of 204 notes right: $(tail -n 1 "$WORK/stdout")"
+fi
+
 # digits: of the ten clips, nine at least, where recordings can be read
 if "$BGPT" prepare audio "$here/../../examples/digits" -o digits -q 2>"$WORK/stderr" || ! grep -q libsndfile "$WORK/stderr"; then
     expect 0 "$BGPT" classify -q -m "$SHIPPED/digits.safetensors" "$here"/../../examples/digits/*.wav
