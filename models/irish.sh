@@ -54,7 +54,6 @@ short="$out/random-11/train $out/bars-1:3/train/excerpts" longer="$out/random-12
 stage short $short --recipe fast --byte-hidden 128 --byte-layers 1 --patch-size 8 --patches 1024 --embedding-init bits --cooldown 0.15 --batch 48 --steps 1279 --seed 1
 # shellcheck disable=SC2086
 stage longer $short $longer --recipe fast --lr 4e-3 --cooldown 0.15 --batch 24 --steps 2383 --seed 2
-# shellcheck disable=SC2086
-stage tunes "$out/bars-1:3/train/train" $short $longer --recipe fast --lr 3e-3 --schedule constant --batch 8 --steps 2000 --seed 3
+stage tunes "$out/bars-1:3/train/train" "$out/bars-1:3/train/excerpts" "$out/bars-4:8/train/excerpts" --recipe fast --lr 3e-3 --schedule constant --batch 8 --steps 2000 --seed 3
 stage falling "$out/bars-1:3/train/train" "$out/bars-4:8/train/excerpts" --recipe fast --lr 3e-3 --cooldown 0.7 --batch 12 --steps 4800 --seed 4
 "$bgpt" export -f "$last" "$out/irish.safetensors"
