@@ -43,11 +43,11 @@ tr -d ' \n' <"$WORK/stdout" | grep -q '"wrong":{.*"F":\[[0-9]*,22\]' || wrong "2
 
 # irish: a tune in one form costs less than its MIDI by itself would, and is followed for some bars
 if command -v abc2midi >/dev/null; then
-    expect 0 "$BGPT" prepare music "$here/../../examples/tunes/val/airds-0053.abc" --validation 100 -o tune -q
-    expect 0 "$BGPT" eval -q --format=json -m "$SHIPPED/irish.safetensors" --pairs abc:mid tune/validation
+    expect 0 "$BGPT" prepare music "$here/../../examples/tunes/val/airds-0053.abc" --validation 100 -o irish-tune -q
+    expect 0 "$BGPT" eval -q --format=json -m "$SHIPPED/irish.safetensors" --pairs abc:mid irish-tune/validation
     checks=$((checks + 1))
     tr -d ' \n' <"$WORK/stdout" | sed -n 's/.*"bits_per_byte":\([0-9.]*\).*/\1/p' | awk '{ found = 1; good = $1 < 0.08 } END { exit !(found && good) }' || wrong "more than 0.08 bits a byte: $(cat "$WORK/stdout")"
-    expect 0 "$BGPT" convert -m "$SHIPPED/irish.safetensors" tune/validation/airds-0053.abc tune.mid --check
+    expect 0 "$BGPT" convert -m "$SHIPPED/irish.safetensors" irish-tune/validation/airds-0053.abc irish-tune.mid --check
     checks=$((checks + 1))
     [ "$(sed -n 's/^in all .* notes \([0-9]*\) right.*/\1/p' "$WORK/stdout")" -ge 60 ] || wrong "fewer than 60 of 204 notes right: $(tail -n 1 "$WORK/stdout")"
 fi
