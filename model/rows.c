@@ -56,11 +56,10 @@ bg_status bg_recent_open(bg_recent *r, const bg_model *m, uint32_t slots, bg_err
     const bg_config *c = &m->config;
     *r = (bg_recent){ .slots = slots, .P = c->patch_size, .grams = c->grams, .sys = m->be->sys };
     r->patches = bg_alloc_zero(r->sys, (size_t)slots * 2 * r->P, sizeof *r->patches);
-    r->pushed = bg_alloc_zero(r->sys, slots, sizeof *r->pushed);
     r->rows = bg_alloc_zero(r->sys, (size_t)BG_ROW_TABLES * slots, sizeof *r->rows);
     if (c->match)
         r->match = bg_alloc_zero(r->sys, slots, sizeof *r->match);
-    if (!r->patches || !r->pushed || !r->rows || (c->match && !r->match))
+    if (!r->patches || !r->rows || (c->match && !r->match))
         return bg_fail_memory(err, "the last symbols of sequences", (uint64_t)slots * 2 * r->P * sizeof *r->patches);
     for (uint32_t i = 0; r->match && i < slots; i++)
         BG_TRY(bg_match_open(&r->match[i], r->sys, c->patches * c->patch_size, err));
@@ -73,22 +72,21 @@ void bg_recent_close(bg_recent *r)
         bg_match_close(&r->match[i]);
     bg_free(r->sys, r->match);
     bg_free(r->sys, r->patches);
-    bg_free(r->sys, r->pushed);
     bg_free(r->sys, r->rows);
 }
 
 void bg_recent_reset(bg_recent *r, uint32_t slot, uint32_t limit)
 {
-    r->pushed[slot] = 0;
     if (r->match)
         bg_match_reset(&r->match[slot], limit * r->P);
 }
 
 void bg_recent_patch(bg_recent *r, uint32_t slot, const uint16_t *patch)
 {
-    if (r->match)
-        bg_match_push(&r->match[slot], patch + r->pushed[slot], r->P - r->pushed[slot]);
-    r->pushed[slot] = 0;
+    if (r->match) {
+        const uint32_t had = r->match[slot].length % r->P; /* one by one */
+        bg_match_push(&r->match[slot], patch + had, r->P - had);
+    }
     memcpy(r->patches + (size_t)slot * 2 * r->P, patch, r->P * sizeof *patch);
 }
 
@@ -100,7 +98,6 @@ void bg_recent_byte(bg_recent *r, uint32_t slot, uint32_t at, uint16_t symbol, u
         this[at - 1] = symbol;
         if (r->match)
             bg_match_push(&r->match[slot], &symbol, 1);
-        r->pushed[slot]++;
     }
     if (r->grams) {
         bg_gram_rows(grams, last, this, at, r->P, r->grams);

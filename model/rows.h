@@ -12,8 +12,7 @@ void bg_upload_rows(bg_model *m, const bg_batch *b);
 typedef struct bg_recent {
     uint32_t slots, P, grams; /* grams: rows of each table, or 0 */
     uint16_t *patches;        /* (slots,2,P): of each the last patch and the one being written */
-    uint32_t *pushed;         /* (slots) symbols of the one being written that `match` has */
-    bg_match *match;          /* (slots), or NULL */
+    bg_match *match;          /* (slots) of all symbols, those of the one being written included; or NULL */
     uint16_t *rows;           /* (BG_ROW_TABLES,n) of a byte step of n sequences */
     const bg_sys *sys;
 } bg_recent;

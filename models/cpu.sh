@@ -9,19 +9,13 @@
 set -eu
 bgpt=${BGPT:-bgpt}
 out=${1:?usage: models/cpu.sh OUT}
-last=
 mkdir -p "$out"
+. "$(dirname "$0")/stages.sh"
 
 stage() { # NAME, PROGRAMS, options
-    name=$1 programs=$2
+    number=$1 programs=$2
     shift 2
-    if [ -f "$out/$name/config.json" ]; then
-        [ -f "$out/$name/done" ] || "$bgpt" train --resume --out "$out/$name"
-    else
-        "$bgpt" train "$programs" ${last:+--init "$last"} --recipe fast --skip-empty 0.9 --loss target --schedule constant "$@" --out "$out/$name"
-    fi
-    : >"$out/$name/done"
-    last=$out/$name/model.safetensors
+    train_stage "$number" "$programs" --recipe fast --skip-empty 0.9 --loss target --schedule constant "$@"
 }
 
 arithmetic=ADD,SUB,DIV

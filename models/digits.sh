@@ -15,15 +15,10 @@ export BGPT="$bgpt"
 [ $# = 3 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 digits=$1 words=$2 out=$3
 mkdir -p "$out"
+. "$here/stages.sh"
 
 run() { # NAME, what to train on and how
-    name=$1
-    shift
-    if [ -f "$out/$name/config.json" ]; then
-        "$bgpt" train --resume --out "$out/$name"
-    else
-        "$bgpt" train "$@" --classify --recipe classify --augment --dropout 0.15 --weight-decay 0.2 --rest-lr 0.2 --warmup 50 --out "$out/$name"
-    fi
+    train_stage "$@" --classify --recipe classify --augment --dropout 0.15 --weight-decay 0.2 --rest-lr 0.2 --warmup 50
 }
 
 prepare() { # SET, FOLDER
@@ -40,7 +35,7 @@ awk -F '\t' -v out="$out" 'FNR > 1 { printf "%s/clips/train/%s_%06d.wav\n", out,
 
 run words "$out/words-clips/train" --val "$out/words-clips/validation" --embedding-init levels --hidden 128 --patch-layers 4 --patch-size 64 --patches 140 \
     --time 60m --licence 'CC BY 4.0'
-run held "@$out/fit.txt" --val "@$out/held.txt" --init "$out/words/model.safetensors" --lr 1e-3 --time 15m --licence 'CC BY-SA 4.0'
+run held "@$out/fit.txt" --val "@$out/held.txt" --lr 1e-3 --time 15m --licence 'CC BY-SA 4.0'
 # at last with the held-out takes too, at a rate too low to go astray
-run digits "$out/clips/train" --init "$out/held/model.safetensors" --lr 5e-4 --time 6m --licence 'CC BY-SA 4.0; begun from clips under CC BY 4.0'
+run digits "$out/clips/train" --lr 5e-4 --time 6m --licence 'CC BY-SA 4.0; begun from clips under CC BY 4.0'
 "$bgpt" export -f "$out/digits/model.safetensors" "$out/digits.safetensors"

@@ -13,8 +13,9 @@ here=$(dirname "$0")
 bgpt=${BGPT:-bgpt}
 export BGPT="$bgpt"
 [ $# = 2 ] || { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-tunes=$1 out=$2 last=
+tunes=$1 out=$2
 mkdir -p "$out"
+. "$here/stages.sh"
 
 prepare() { # FOLDER, command
     folder=$1
@@ -33,16 +34,8 @@ at_random() { # LOW HIGH SEED COUNT
 }
 
 stage() { # NAME, options
-    name=$1
-    shift
-    if [ -f "$out/$name/config.json" ]; then
-        [ -f "$out/$name/done" ] || "$bgpt" train --resume --out "$out/$name"
-    else
-        "$bgpt" train "$@" ${last:+--init "$last"} --pairs abc+mid --loss target --val "$out/bars-1:3/validation/validation" --val-limit 20 \
-            --licence 'CC BY-SA 4.0 (some of the tunes; the others are in the public domain)' --out "$out/$name"
-    fi
-    : >"$out/$name/done"
-    last=$out/$name/model.safetensors
+    train_stage "$@" --pairs abc+mid --loss target --val "$out/bars-1:3/validation/validation" --val-limit 20 \
+        --licence 'CC BY-SA 4.0 (some of the tunes; the others are in the public domain)'
 }
 
 real 1:3

@@ -48,6 +48,10 @@ typedef struct abc_writer {
 bg_status abc_music_line(abc_writer *w, const char *p, const char *end, bg_error *err);
 /* A field, its letter and value without blanks at either end; in_line: it stands in brackets between notes. */
 bg_status abc_field(abc_writer *w, char letter, const char *value, size_t n, int in_line, bg_error *err);
+enum { ABC_BARS_A_LINE = 4 };
+
+/* Does a bar line begin at p, which is before end? */
+int abc_is_bar(const char *p, const char *end);
 /* Behind the numbers of an ending, as "1", "1,3" or "2-4"; p where there are none. */
 const char *abc_skip_numbers(const char *p, const char *end);
 /* A piece of music: what is owed goes in front. */

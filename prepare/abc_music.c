@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BARS_A_LINE = 4, LONGEST = 10000 };
+enum { LONGEST = 10000 };
 
 void abc_end_line(abc_writer *w)
 {
@@ -190,7 +190,7 @@ static bg_status put_chord(abc_writer *w, const char **p, const char *end, bg_er
 
 /* --- everything else ------------------------------------------------------------------------- */
 
-static int is_bar(const char *p, const char *end)
+int abc_is_bar(const char *p, const char *end)
 {
     const char next = end - p > 1 ? p[1] : 0;
     return *p == '|' || (*p == ':' && (next == '|' || next == ':')) || (*p == '[' && next == '|');
@@ -235,13 +235,13 @@ static int lone_stroke(const abc_tune *t)
 static void put_bar(abc_writer *w, const char **p, const char *end)
 {
     const char *begin = *p;
-    if (!is_bar(*p, end) && !w->after_bar) { /* a line begins ": A B": its stroke ended the part before */
+    if (!abc_is_bar(*p, end) && !w->after_bar) { /* a line begins ": A B": its stroke ended the part before */
         abc_emit(w, "|", 1);
         w->after_bar = 1;
         w->bars++;
     }
     const int again = w->after_bar;
-    while (*p < end && (is_bar(*p, end) || ((**p == ']' || **p == ':') && (again || *p > begin))))
+    while (*p < end && (abc_is_bar(*p, end) || ((**p == ']' || **p == ':') && (again || *p > begin))))
         ++*p;
     if (again && *begin == '|' && one_stroke(w->t, begin, *p))
         begin++;
@@ -252,7 +252,7 @@ static void put_bar(abc_writer *w, const char **p, const char *end)
     abc_emit(w, begin, (size_t)(*p - begin));
     begin = *p;
     *p = abc_skip_numbers(*p, end);
-    w->newline = w->bars >= BARS_A_LINE && *p == begin; /* a line does not end behind a number */
+    w->newline = w->bars >= ABC_BARS_A_LINE && *p == begin; /* a line does not end behind a number */
     if (*p > begin) {
         const size_t n = w->t->text.failed ? 0 : bar_length(w->t);
         const char *bar = n ? w->t->text.text + w->t->text.length - n : "";
@@ -359,9 +359,9 @@ static bg_status put_token(abc_writer *w, const char **p, const char *end, bg_er
     const char c = **p;
     if (is_note(c) || strchr("^_=zx", c))
         return put_note(w, p, end, err);
-    if ((w->grace || w->after_tuplet || (w->lone_mark && c == ':')) && is_bar(*p, end)) /* "T:|" would be a title */
+    if ((w->grace || w->after_tuplet || (w->lone_mark && c == ':')) && abc_is_bar(*p, end)) /* "T:|" would be a title */
         return unexpected(w, *p, err);
-    if (is_bar(*p, end) || (c == ':' && (w->after_bar || w->empty)))
+    if (abc_is_bar(*p, end) || (c == ':' && (w->after_bar || w->empty)))
         put_bar(w, p, end);
     else if (c == '[')
         return put_bracket(w, p, end, err);

@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { MOST_BARS = 4096, BARS_OF_A_LINE = 4 };
+enum { MOST_BARS = 4096 };
 
 typedef struct bar { const char *text; size_t size; } bar;
 
@@ -33,14 +33,10 @@ static const char *music_of(const char *text, const char *end)
 /* Behind the bar line that begins at p, and what an ending is called; p when none begins there. */
 static const char *bar_line(const char *p, const char *end)
 {
-    const char *begin = p;
-    int bars = 0, colons = 0;
-    if (p < end && *p == '[' && end - p > 1 && p[1] == '|')
+    if (!abc_is_bar(p, end))
+        return p;
+    for (p++; p < end && (*p == '|' || *p == ':');)
         p++;
-    for (; p < end && (*p == '|' || *p == ':'); p++)
-        *p == '|' ? bars++ : colons++;
-    if (!bars && colons < 2)
-        return begin;
     if (p < end && *p == ']')
         p++;
     if (end - p > 1 && *p == '[' && isdigit((unsigned char)p[1]))
@@ -108,8 +104,9 @@ bg_status abc_excerpt(const char *text, size_t size, unsigned low, unsigned high
     const unsigned first = (unsigned)bg_rng_below(r, (unsigned)n - count + 1);
     prepare_add(out, text, (size_t)(music - text));
     for (unsigned i = 0; i < count; i++) {
+        const char *line = i + 1 == count ? "|]\n" : (i + 1) % ABC_BARS_A_LINE ? "|" : "|\n";
         put_bar(out, &bars[first + i], i + 1 == count);
-        prepare_add(out, i + 1 == count ? "|]\n" : (i + 1) % BARS_OF_A_LINE ? "|" : "|\n", i + 1 == count ? 3 : (i + 1) % BARS_OF_A_LINE ? 1 : 2);
+        prepare_add(out, line, strlen(line));
     }
     return BG_OK;
 }
