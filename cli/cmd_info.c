@@ -29,6 +29,7 @@ static const struct config_row {
     { "byte_layers", "byte layers", offsetof(bgpt_config, byte_layers) },
     { "byte_hidden", "byte width", offsetof(bgpt_config, byte_hidden) },
     { "grams", "rows of n-grams", offsetof(bgpt_config, grams) },
+    { "patch_grams", "n-grams of patches", offsetof(bgpt_config, patch_grams) },
     { "patches", "context in patches", offsetof(bgpt_config, patches) },
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
     { "classes", "labels", offsetof(bgpt_config, classes) },

@@ -43,7 +43,7 @@ static const option train_options[] = {
     { "dropout", 0, OPTION_REAL, AT(dropout), 0, 0.99, NULL, "X", "share of activations left out in training (plain: 0)" },
     { "embedding-init", 0, OPTION_CHOICE, AT(embedding_init), 0, 0, NULL, "normal|bits|levels",
       "how the rows of byte values and patch positions begin: each by itself; built of the bits of its number, for files of numbers and addresses; or, levels: byte values like their neighbours, for samples of sound and pixels (plain: normal)" },
-    { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model; --patches N beside it: with a context of another length; --patch-layers L, --byte-layers L: with more layers, which begin by adding nothing; --grams N: with other tables of n-grams, or none" },
+    { "init", 0, OPTION_TEXT, AT(init), 0, 0, NULL, "MODEL", "start from the weights and the shape of this model; --patches N beside it: with a context of another length; --patch-layers L, --byte-layers L: with more layers, which begin by adding nothing; --grams N, --patch-grams N: with other tables of n-grams, or none" },
     { "licence", 0, OPTION_TEXT, AT(licence), 0, 0, NULL, "TEXT", "licence of the model, stored in it" },
     { "meta", 0, OPTION_LIST, AT(meta), 0, 0, NULL, "KEY=VALUE", "a fact to store in the model; may be given several times" },
     HEADING("Length (the first that is reached; 1 epoch when none is given)"),
@@ -102,7 +102,7 @@ static int check_arguments(const train_arguments *a)
     if (a->patience > 0 && a->validation.count == 0 && !a->resume)
         return usage_error("--patience is about held-out figures: --val is missing");
     if (a->init != NULL && shape_given(&a->common, &a->shape, offsetof(train_arguments, shape)))
-        return usage_error("--init takes the shape from its model: only --patches, --patch-layers, --byte-layers and --grams can be others");
+        return usage_error("--init takes the shape from its model: only --patches, --patch-layers, --byte-layers, --grams and --patch-grams can be others");
     return shape_check(&a->shape);
 }
 
@@ -176,6 +176,7 @@ static int fill(const train_arguments *a, bgpt_train *t)
         t->init_patch_layers = (uint32_t)a->shape.patch_layers;
         t->init_byte_layers = (uint32_t)a->shape.byte_layers;
         t->init_grams = !GIVEN(a, shape.grams) ? 0 : a->shape.grams ? (int32_t)a->shape.grams : -1;
+        t->init_patch_grams = !GIVEN(a, shape.patch_grams) ? 0 : a->shape.patch_grams ? (int32_t)a->shape.patch_grams : -1;
     }
     return shape_fill(&a->common, &a->shape, offsetof(train_arguments, shape), &t->config);
 }
@@ -242,7 +243,7 @@ static bool recipes_listed(const train_arguments *a)
     if (a->recipe == NULL || strcmp(a->recipe, "list") != 0)
         return false;
     for (size_t i = 0; (name = bgpt_recipe_name(i)) != NULL; i++)
-        out("%-10s  %s\n", name, bgpt_recipe_about(i));
+        out("%-13s  %s\n", name, bgpt_recipe_about(i));
     return true;
 }
 

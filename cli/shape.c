@@ -42,6 +42,8 @@ int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_
         c->previous = (uint32_t)a->previous;
     if (option_given(typed, base + offsetof(shape_arguments, grams)))
         c->grams = (uint32_t)a->grams;
+    if (option_given(typed, base + offsetof(shape_arguments, patch_grams)))
+        c->patch_grams = (uint32_t)a->patch_grams;
     if (option_given(typed, base + offsetof(shape_arguments, match)))
         c->match = (uint32_t)a->match;
     if (a->hidden != 0)

@@ -8,7 +8,7 @@
 typedef struct shape_arguments {
     const char *size;
     int previous, match; /* as the library counts them */
-    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams;
+    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams, patch_grams;
 } shape_arguments;
 
 /* in the library's order: see bgpt_config */
@@ -27,10 +27,12 @@ typedef struct shape_arguments {
       "attention to tables; patch: column, and all its bytes as positions in front, through all layers; the published code has no such models" }, \
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }, \
+    { "patch-grams", 0, OPTION_COUNT, SHAPE_AT(type, patch_grams), 0, 65536, NULL, "ROWS", \
+      "such tables for the patch decoder: a patch's input gets a row for the 2, 3 and 4 bytes up to each of its bytes; for labels of texts; 0: none" }, \
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
       "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }
 
-/* Was any of them typed but --patches, --patch-layers, --byte-layers and --grams?  `base` as below. */
+/* Was any of them typed but --patches, --patch-layers, --byte-layers, --grams and --patch-grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);
 /* Is it --size list?  Then the sizes have been printed. */
 bool shape_listed(const shape_arguments *a);

@@ -128,6 +128,9 @@ typedef struct bgpt_config {
     /* 1: a table whose rows are added to the byte decoder's inputs (likewise), chosen by the byte that followed when the last
      * 3 to 48 bytes stood in the file before; 0: none. */
     uint32_t match;
+    /* Rows of each of three tables of which, for each patch, the rows of the 2, 3 and 4 bytes up to each of its bytes are added
+     * to the patch decoder's input (likewise); 0: none; at most 65536. */
+    uint32_t patch_grams;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with
@@ -184,7 +187,7 @@ typedef struct bgpt_train {
     const char *init;           /* model file to start from, or NULL */
     uint32_t init_patches;      /* with init: another context, of whose positions those that the model lacks are new; 0: the model's */
     uint32_t init_patch_layers, init_byte_layers; /* with init: more layers, of which the new ones, at the end, begin by adding nothing (a decoder that the model lacks is wholly new); 0: the model's */
-    int32_t init_grams;         /* with init: another number of rows of n-grams, whose tables are new; -1: none; 0: the model's */
+    int32_t init_grams, init_patch_grams; /* with init: another number of rows of n-grams, whose tables are new; -1: none; 0: the model's */
     int resume;                 /* continue `out` exactly */
     int overwrite;              /* a run that is in `out` may be replaced */
     bgpt_config config;         /* of a new model; unused with init's shape; zeros are filled by defaults */

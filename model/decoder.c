@@ -27,6 +27,7 @@ struct bg_decoder {
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
     uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch; then the rows of a table */
     bg_recent recent;        /* the symbols that choose both */
+    uint16_t *host_gram_rows, *gram_rows; /* (BG_GRAM_TABLES,n,P) of n patches being appended; NULL without n-grams of patches */
     float *x;                /* (rows, max width) */
     void *qkv;               /* act (rows, 3 max width) */
     bg_temps patch_temps, byte_temps;
@@ -56,6 +57,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
     d->above = bg_place_bytes(p, d->slots * sizeof *d->above);
+    d->gram_rows = c->patch_grams ? bg_place_bytes(p, BG_GRAM_TABLES * d->rows * c->patch_size * sizeof *d->gram_rows) : NULL;
     d->x = bg_place_float(p, d->rows, widest(c));
     d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
     bg_place_temps(p, be, &d->patch_temps, d->rows, c->hidden, 0);
@@ -86,6 +88,8 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
     d->front_acts = bg_alloc_zero(sys, c->byte_layers, sizeof *d->front_acts);
     if (!d->front_acts || !d->host_place || !d->host_above || !d->length || !d->at || !d->host_slot || !d->host_pos || !d->patch_cache || !d->byte_cache)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
+    if (c->patch_grams && !(d->host_gram_rows = bg_alloc_zero(sys, BG_GRAM_TABLES * d->rows * c->patch_size, sizeof *d->host_gram_rows)))
+        return bg_fail_memory(err, "the rows of n-grams", BG_GRAM_TABLES * d->rows * c->patch_size * sizeof *d->host_gram_rows);
     BG_TRY(bg_recent_open(&d->recent, d->m, d->slots, err));
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -125,6 +129,7 @@ void bg_decoder_close(bg_decoder *d)
     const bg_sys *sys = d->m->be->sys;
     d->m->be->ops->free(d->m->be, d->memory);
     bg_recent_close(&d->recent);
+    bg_free(sys, d->host_gram_rows);
     bg_free(sys, d->host_above);
     bg_free(sys, d->host_place);
     bg_free(sys, d->length);
@@ -206,6 +211,16 @@ static void keep_last(bg_decoder *d, const uint32_t *slot, uint32_t n)
     keep_keys(d, kept);
 }
 
+/* Add to the inputs d->x of n patches what the n-grams in them lead to. */
+static void add_patch_grams(bg_decoder *d, uint32_t n)
+{
+    const bg_model *m = d->m;
+    const size_t P = m->config.patch_size, symbols = n * P;
+    m->be->ops->write(m->be, d->gram_rows, d->host_gram_rows, BG_GRAM_TABLES * symbols * sizeof *d->gram_rows);
+    for (int k = 0; k < BG_GRAM_TABLES; k++)
+        m->be->ops->sum_rows(m->be, d->x, m->patch_grams_w[k], d->gram_rows + k * symbols, n, P, m->config.hidden);
+}
+
 static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tokens, uint32_t n)
 {
     bg_model *m = d->m;
@@ -214,11 +229,15 @@ static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *
         assert(slot[i] < d->slots && d->length[slot[i]] < c->patches);
         d->host_slot[i] = slot[i];
         d->host_pos[i] = d->length[slot[i]]++;
+        if (c->patch_grams)
+            bg_recent_patch_rows(&d->recent, slot[i], tokens + (size_t)i * c->patch_size, d->host_gram_rows, i, n);
         bg_recent_patch(&d->recent, slot[i], tokens + (size_t)i * c->patch_size);
     }
     upload_step(d, tokens, (size_t)n * c->patch_size, n);
     m->be->ops->patch_embed(m->be, d->x, d->tokens, m->embed_w, m->embed_b, m->patch_wpe, d->pos, n, c->patch_size, BG_VOCAB,
                             c->hidden);
+    if (c->patch_grams)
+        add_patch_grams(d, n);
     const bg_step step = { .R = n, .slots = d->slots, .length = c->patches, .slot = d->slot, .pos = d->pos,
                            .cache = d->patch_cache };
     bg_stack_step(&m->patch, d->row_features, d->x, &d->patch_temps, d->qkv, &step);

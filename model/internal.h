@@ -24,6 +24,7 @@ struct bg_model {
     float *embed_w, *embed_b, *patch_wpe, *byte_wte, *byte_wpe, *previous_w, *places_w;
     float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw, *places_dw; /* previous, places: NULL without the extension */
     float *rows_w[BG_ROW_TABLES], *rows_dw[BG_ROW_TABLES]; /* tables of n-grams (grams,Hb) and of matches (BG_MATCH_ROWS,Hb), or NULL */
+    float *patch_grams_w[BG_GRAM_TABLES], *patch_grams_dw[BG_GRAM_TABLES]; /* (patch_grams,H), or NULL */
     bg_key_tables *keys;  /* (byte_layers), or NULL */
     bg_prefix *prefix;    /* (byte_layers), of a chunk: what stands in front of its bytes, from tables of keys or from `front`; or NULL */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */
@@ -56,7 +57,8 @@ struct bg_model {
     uint16_t *label;
     uint32_t *host_loss_start; /* (files+1) on the host */
     uint16_t *rows[BG_ROW_TABLES]; /* (rows,P) rows of these tables for each target patch; NULL where there is no table */
-    uint16_t *host_rows;  /* (BG_ROW_TABLES,rows,P) on the host; NULL without tables */
+    uint16_t *patch_rows[BG_GRAM_TABLES]; /* (rows,P) likewise, of every patch: the n-grams that end in it */
+    uint16_t *host_rows;  /* (BG_ROW_TABLES,rows,P) on the host, for the one and the other; NULL without tables */
     bg_match match;       /* on the host */
 };
 

@@ -69,6 +69,10 @@ static void bind(bg_model *m)
         m->rows_w[k] = at(m, m->weights, p[BG_GRAMS_W + k]);
         m->rows_dw[k] = at(m, m->grads, p[BG_GRAMS_W + k]);
     }
+    for (int k = 0; k < BG_GRAM_TABLES; k++) {
+        m->patch_grams_w[k] = at(m, m->weights, p[BG_PATCH_GRAMS_W + k]);
+        m->patch_grams_dw[k] = at(m, m->grads, p[BG_PATCH_GRAMS_W + k]);
+    }
     m->embed_dw = at(m, m->grads, p[BG_PATCH_EMBED_W]);
     m->embed_db = at(m, m->grads, p[BG_PATCH_EMBED_B]);
     m->patch_dwpe = at(m, m->grads, p[BG_PATCH_WPE]);

@@ -50,6 +50,8 @@ static uint32_t tensor_count(const bg_config *c)
         places += BG_GRAM_TABLES;
     if (c->byte_layers && c->match)
         places++;
+    if (c->patch_grams)
+        places += BG_GRAM_TABLES;
     if (bg_sees_keys(c))
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
@@ -92,6 +94,16 @@ static void add_blocks(bg_params *p, const char *prefix, uint32_t layers, uint64
         }
 }
 
+/* Rows that training never met add nothing. */
+static void add_grams(bg_params *p, bg_place first, const char *decoder, uint32_t rows, uint32_t width)
+{
+    for (int k = 0; k < BG_GRAM_TABLES; k++) {
+        char name[BG_TENSOR_NAME];
+        snprintf(name, sizeof name, "%sgrams.%d.weight", decoder, BG_GRAM_MIN + k);
+        add_place(p, (bg_place)(first + k), name, 2, rows, width, BG_INIT_ZERO);
+    }
+}
+
 static void walk_patch_decoder(bg_params *p, const bg_config *c)
 {
     const uint64_t H = c->hidden;
@@ -100,6 +112,8 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     e->transposed = 1;
     e->numbered = byte_values;
     add_place(p, BG_PATCH_EMBED_B, PATCH "patch_embedding.bias", 1, H, 0, BG_INIT_ZERO);
+    if (c->patch_grams)
+        add_grams(p, BG_PATCH_GRAMS_W, PATCH, c->patch_grams, c->hidden);
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
     bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
     wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
@@ -124,16 +138,6 @@ static void add_keys(bg_params *p, const bg_config *c)
         }
 }
 
-/* Rows that training never met add nothing. */
-static void add_grams(bg_params *p, const bg_config *c)
-{
-    for (int k = 0; k < BG_GRAM_TABLES; k++) {
-        char name[BG_TENSOR_NAME];
-        snprintf(name, sizeof name, BYTE "grams.%d.weight", BG_GRAM_MIN + k);
-        add_place(p, (bg_place)(BG_GRAMS_W + k), name, 2, c->grams, c->byte_hidden, BG_INIT_ZERO);
-    }
-}
-
 static void walk_byte_decoder(bg_params *p, const bg_config *c)
 {
     const uint64_t H = c->hidden, Hb = c->byte_hidden;
@@ -144,7 +148,7 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     if (bg_sees_keys(c))
         add_keys(p, c);
     if (c->grams)
-        add_grams(p, c);
+        add_grams(p, BG_GRAMS_W, BYTE, c->grams, c->byte_hidden);
     if (c->match)
         add_place(p, BG_MATCH_W, BYTE "match.weight", 2, BG_MATCH_ROWS, c->byte_hidden, BG_INIT_ZERO);
     if (bg_sees_column(c))

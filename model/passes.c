@@ -24,8 +24,7 @@ static void upload(bg_model *m, const bg_batch *b)
     op->write(m->be, m->source, b->source, b->targets * sizeof *b->source);
     op->write(m->be, m->row_start, b->row_start, (b->files + 1) * sizeof *b->row_start);
     op->write(m->be, m->loss_start, m->host_loss_start, (b->files + 1) * sizeof *m->loss_start);
-    if (bg_has_rows(&m->config))
-        bg_upload_rows(m, b);
+    bg_upload_rows(m, b);
     op->write(m->be, m->label, b->label, b->files * sizeof *b->label);
 }
 
@@ -79,6 +78,8 @@ static void patch_forward(bg_model *m, const bg_pass *p)
     const bg_config *c = &m->config;
     m->be->ops->patch_embed(m->be, m->patch.acts[0].x_in, m->tokens, m->embed_w, m->embed_b, m->patch_wpe, m->position, p->R,
                             c->patch_size, BG_VOCAB, c->hidden);
+    for (int k = 0; c->patch_grams && k < BG_GRAM_TABLES; k++)
+        m->be->ops->sum_rows(m->be, m->patch.acts[0].x_in, m->patch_grams_w[k], m->patch_rows[k], p->R, c->patch_size, c->hidden);
     bg_stack_forward(&m->patch, m->features, p);
 }
 
@@ -87,6 +88,8 @@ static void patch_backward(bg_model *m, const bg_pass *p)
 {
     const bg_config *c = &m->config;
     bg_stack_backward(&m->patch, m->dfeatures, p);
+    for (int k = 0; c->patch_grams && k < BG_GRAM_TABLES; k++)
+        m->be->ops->sum_rows_back(m->be, m->patch_grams_dw[k], m->patch.t.dx, m->patch_rows[k], p->R, c->patch_size, c->hidden);
     m->be->ops->patch_embed_back(m->be, m->embed_dw, m->embed_db, m->patch_dwpe, m->patch.t.dx, m->tokens, m->position, p->R,
                                  c->patch_size, BG_VOCAB, c->hidden);
 }

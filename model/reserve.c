@@ -161,6 +161,8 @@ static void place_all(bg_placer *p, bg_model *m)
     m->loss_start = bg_place_bytes(p, (files + 1) * sizeof *m->loss_start);
     for (int k = 0; k < BG_ROW_TABLES; k++)
         m->rows[k] = m->rows_w[k] ? bg_place_bytes(p, rows * c->patch_size * sizeof *m->rows[k]) : NULL;
+    for (int k = 0; k < BG_GRAM_TABLES; k++)
+        m->patch_rows[k] = c->patch_grams ? bg_place_bytes(p, rows * c->patch_size * sizeof *m->patch_rows[k]) : NULL;
     m->label = bg_place_bytes(p, files * sizeof *m->label);
     m->features = bg_place_act(p, m->be, rows, c->hidden);
     if (m->training)
@@ -195,7 +197,7 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
     if (!m->act_memory || !m->host_loss_start)
         return bg_fail_memory(err, "the table of activations", layers * sizeof *m->act_memory);
     const size_t symbols = (size_t)max_rows * m->config.patch_size;
-    if (bg_has_rows(&m->config) && !(m->host_rows = bg_alloc_zero(sys, BG_ROW_TABLES * symbols, sizeof *m->host_rows)))
+    if ((bg_has_rows(&m->config) || m->config.patch_grams) && !(m->host_rows = bg_alloc_zero(sys, BG_ROW_TABLES * symbols, sizeof *m->host_rows)))
         return bg_fail_memory(err, "the rows of n-grams", BG_ROW_TABLES * symbols * sizeof *m->host_rows);
     if (m->config.match)
         BG_TRY(bg_match_open(&m->match, sys, (m->config.patches < max_rows ? m->config.patches : max_rows) * m->config.patch_size, err));

@@ -5,6 +5,38 @@
 #include <assert.h>
 #include <string.h>
 
+/* The n-grams that end at each place of a patch -> out[k * table + place]. */
+static void patch_rows(uint16_t *out, size_t table, const uint16_t *before, const uint16_t *patch, uint32_t P, uint32_t count)
+{
+    uint16_t rows[BG_GRAM_TABLES];
+    for (uint32_t i = 0; i < P; i++) {
+        bg_gram_rows(rows, before, patch, i + 1, P, count);
+        for (int k = 0; k < BG_GRAM_TABLES; k++)
+            out[k * table + i] = rows[k];
+    }
+}
+
+/* What stands in front of a sequence's first patch, as in grams.c. */
+static void put_nothing(uint16_t *patch, uint32_t P)
+{
+    for (uint32_t i = 0; i < P; i++)
+        patch[i] = BG_VOCAB;
+}
+
+static void batch_patch_grams(bg_model *m, const bg_batch *b)
+{
+    const size_t P = b->P, symbols = b->rows * P;
+    uint16_t nothing[BG_MAX_PATCH];
+    put_nothing(nothing, b->P);
+    for (uint32_t file = 0; file < b->files; file++)
+        for (size_t row = b->row_start[file]; row < b->row_start[file + 1]; row++) {
+            const uint16_t *patch = b->tokens + row * P;
+            patch_rows(m->host_rows + row * P, symbols, row == b->row_start[file] ? nothing : patch - P, patch, b->P, m->config.patch_grams);
+        }
+    for (int k = 0; k < BG_GRAM_TABLES; k++)
+        m->be->ops->write(m->be, m->patch_rows[k], m->host_rows + k * symbols, symbols * sizeof *m->host_rows);
+}
+
 static void batch_grams(bg_model *m, const bg_batch *b)
 {
     const size_t P = b->P, symbols = b->targets * P;
@@ -42,6 +74,8 @@ static void batch_match(bg_model *m, const bg_batch *b)
 void bg_upload_rows(bg_model *m, const bg_batch *b)
 {
     const size_t symbols = (size_t)b->targets * b->P;
+    if (m->config.patch_grams)
+        batch_patch_grams(m, b);
     if (m->config.grams)
         batch_grams(m, b);
     if (m->config.match)
@@ -54,7 +88,7 @@ void bg_upload_rows(bg_model *m, const bg_batch *b)
 bg_status bg_recent_open(bg_recent *r, const bg_model *m, uint32_t slots, bg_error *err)
 {
     const bg_config *c = &m->config;
-    *r = (bg_recent){ .slots = slots, .P = c->patch_size, .grams = c->grams, .sys = m->be->sys };
+    *r = (bg_recent){ .slots = slots, .P = c->patch_size, .grams = c->grams, .patch_grams = c->patch_grams, .sys = m->be->sys };
     r->patches = bg_alloc_zero(r->sys, (size_t)slots * 2 * r->P, sizeof *r->patches);
     r->rows = bg_alloc_zero(r->sys, (size_t)BG_ROW_TABLES * slots, sizeof *r->rows);
     if (c->match)
@@ -77,8 +111,14 @@ void bg_recent_close(bg_recent *r)
 
 void bg_recent_reset(bg_recent *r, uint32_t slot, uint32_t limit)
 {
+    put_nothing(r->patches + (size_t)slot * 2 * r->P, r->P);
     if (r->match)
         bg_match_reset(&r->match[slot], limit * r->P);
+}
+
+void bg_recent_patch_rows(const bg_recent *r, uint32_t slot, const uint16_t *patch, uint16_t *to, uint32_t i, uint32_t n)
+{
+    patch_rows(to + (size_t)i * r->P, (size_t)n * r->P, bg_recent_last(r, slot), patch, r->P, r->patch_grams);
 }
 
 void bg_recent_patch(bg_recent *r, uint32_t slot, const uint16_t *patch)

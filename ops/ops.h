@@ -197,6 +197,9 @@ struct bg_ops {
      * table (P*V,C): the transposed patch embedding.  tokens (R,P). */
     void (*patch_embed)(bg_backend *be, float *x, const uint16_t *tokens, const float *table, const float *bias, const float *wpe, const uint32_t *pos, size_t R, size_t P, size_t V, size_t C);
     void (*patch_embed_back)(bg_backend *be, float *dtable, float *dbias, float *dwpe, const float *dx, const uint16_t *tokens, const uint32_t *pos, size_t R, size_t P, size_t V, size_t C);
+    /* x float (R,C): row r += sum_i table[index[r,i]]; index (R,P).  And back: dtable accumulated. */
+    void (*sum_rows)(bg_backend *be, float *x, const float *table, const uint16_t *index, size_t R, size_t P, size_t C);
+    void (*sum_rows_back)(bg_backend *be, float *dtable, const float *dx, const uint16_t *index, size_t R, size_t P, size_t C);
     /* Sequences of the byte decoder.  x float (R*P,C): position 0 of sequence r is
      * feature act (.,C) row src[r] (src NULL: row r), position i > 0 is
      * wte[tokens[r,i-1]]; all plus wpe[i].  tokens row r is tokens + token_row[r]*P. */

@@ -212,6 +212,16 @@ static void p_byte_embed_step(bg_backend *be, float *x, const void *feature, con
     TIMED(byte_embed_step(be, x, feature, src, token, pos, wte, wpe, R, C), "byte_embed_step", R, C, 0, 0);
 }
 
+static void p_sum_rows(bg_backend *be, float *x, const float *table, const uint16_t *index, size_t R, size_t P, size_t C)
+{
+    TIMED(sum_rows(be, x, table, index, R, P, C), "sum_rows", R * P, C, 0, 0);
+}
+
+static void p_sum_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *index, size_t R, size_t P, size_t C)
+{
+    TIMED(sum_rows_back(be, dtable, dx, index, R, P, C), "sum_rows_back", R * P, C, 0, 0);
+}
+
 static void p_add_rows(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
 {
     TIMED(add_rows(be, x, table, tokens, token_row, R, P, C), "add_rows", R * P, C, 0, 0);
@@ -310,6 +320,7 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
+    WRAP(sum_rows), WRAP(sum_rows_back);
     WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(symbol_embed), WRAP(symbol_embed_back), WRAP(add_part), WRAP(cache_put);
     WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);
     WRAP(gather_rows), WRAP(scatter_rows), WRAP(dropout);

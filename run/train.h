@@ -26,7 +26,7 @@ typedef struct bg_train {
     const char *init;         /* model file to start from, or NULL */
     uint32_t init_patches;    /* with init: another context; 0: the model's */
     uint32_t init_patch_layers, init_byte_layers; /* with init: as many or more layers; 0: the model's */
-    int64_t init_grams;       /* with init: another number of rows, or -1 for no tables; 0: the model's */
+    int64_t init_grams, init_patch_grams; /* with init: another number of rows, or -1 for no tables; 0: the model's */
     int resume, overwrite;
     const char *tensorboard;  /* folder that gets a file of events, or NULL */
     double save_every;        /* seconds; 0: 300; negative: only at the end */

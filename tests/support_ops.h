@@ -62,7 +62,7 @@ typedef struct ops_case {
 } ops_case;
 
 extern const ops_case ops_linear, ops_dropout, ops_layernorm, ops_attention; /* support_ops_layers.c */
-extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_add_rows, ops_token_rows, ops_add_part, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
+extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_add_rows, ops_sum_rows, ops_token_rows, ops_add_part, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
 
 /* Variants of ops_linear: a bg_epilogue and these. */
 enum { OPS_TRANSPOSED = 4, OPS_LINEAR_DROPPED = 8, OPS_AFTER_GELU = 16, OPS_NO_BIAS = 32, OPS_INT8 = 64 };

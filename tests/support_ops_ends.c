@@ -164,6 +164,43 @@ const ops_case ops_add_rows = {
     .name = "add_rows", .describe = add_describe, .reference = add_reference, .forward = add_forward, .backward = add_backward, .tolerance = 1e-6,
 };
 
+/* --- rows of a table, summed over the places of a row --------------------------------------- */
+
+static void sum_describe(ops_problem *p)
+{
+    p->P = p->variant ? 1 : 5;
+    IN(0, "x", OPS_FLOAT, .rows = p->R, .columns = p->C, .no_grad = 1);
+    IN(1, "table", OPS_PARAM, .rows = p->V, .columns = p->C);
+    OUT(0, "x", OPS_FLOAT, .rows = p->R, .columns = p->C);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void sum_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R; r++)
+        for (size_t c = 0; c < p->C; c++) {
+            out[0][r * p->C + c] = in[0][r * p->C + c];
+            for (size_t i = 0; i < p->P; i++)
+                out[0][r * p->C + c] += in[1][p->tokens[r * p->P + i] * p->C + c];
+        }
+}
+
+static void sum_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    memcpy(b->out[0], b->in[0], p->R * bg_stride(sizeof(float), p->C) * sizeof(float));
+    be->ops->sum_rows(be, b->out[0], b->in[1], p->tokens, p->R, p->P, p->C);
+}
+
+static void sum_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->sum_rows_back(be, b->din[1], b->dout[0], p->tokens, p->R, p->P, p->C);
+}
+
+const ops_case ops_sum_rows = {
+    .name = "sum_rows", .describe = sum_describe, .reference = sum_reference, .forward = sum_forward, .backward = sum_backward, .tolerance = 1e-6,
+};
+
 /* --- rows of a symbol and its place: activations, or with variant 2 floats --------------- */
 
 static void token_describe(ops_problem *p)

@@ -11,9 +11,9 @@
 #include "model/file.h"
 #include "tests/support_check.h"
 
-static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0 };
-static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0 };
-static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0 };
+static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0 };
 
 /* One change to the header of a model of `config`. */
 typedef struct change {

@@ -61,6 +61,8 @@ static const ops_size sizes[] = {
     { &ops_byte_step, 97, 192, 0, 0 },
     { &ops_add_rows, 97, 257, 0, 0 },
     { &ops_add_rows, 7, 64, 0, 1 },
+    { &ops_sum_rows, 97, 257, 0, 0 },
+    { &ops_sum_rows, 7, 64, 0, 1 },
     { &ops_token_rows, 97, 257, 0, 0 },
     { &ops_token_rows, 7, 64, 0, 1 },
     { &ops_token_rows, 97, 257, 0, 2 },

@@ -49,6 +49,7 @@ static void prepare_muon(run_setup *r, const char *out)
     r->train.schedule = BGPT_STABLE;
     r->train.config.previous = 3;
     r->train.config.grams = 300;
+    r->train.config.patch_grams = 200;
     r->train.config.match = 1;
 }
 

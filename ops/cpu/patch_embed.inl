@@ -3,7 +3,9 @@
  *
  * Gradients go to ranges of columns, each of which walks all rows in order:
  * no sorting, the same bits for any number of threads, and a range of the
- * table (1 MiB at P = 16) stays in the second-level cache. */
+ * table (1 MiB at P = 16) stays in the second-level cache.
+ *
+ * sum_rows adds the rows of n-grams in the same way, from a table that places share. */
 
 enum { EMBED_COLUMNS = 64 };
 
@@ -70,4 +72,34 @@ static void patch_embed_back(bg_backend *be, float *dtable, float *dbias, float 
         .R = R, .P = P, .V = V, .C = C, .row = float_stride(C),
     };
     bg_pool_run(be->pool, patch_embed_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+}
+
+static void sum_rows_task(void *arg, size_t task, unsigned thread)
+{
+    const patch_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
+    for (size_t r = begin; r < end; r++)
+        for (size_t i = 0; i < w->P; i++)
+            add_columns(w->x + r * w->row, w->table + w->tokens[r * w->P + i] * w->C, w->C);
+}
+
+static void sum_rows(bg_backend *be, float *x, const float *table, const uint16_t *index, size_t R, size_t P, size_t C)
+{
+    patch_work w = { .x = x, .table = table, .tokens = index, .R = R, .P = P, .C = C, .row = float_stride(C), .per_task = 8 };
+    bg_pool_run(be->pool, sum_rows_task, &w, count_tasks(R, w.per_task));
+}
+
+static void sum_rows_back_task(void *arg, size_t task, unsigned thread)
+{
+    const patch_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++)
+        for (size_t i = 0; i < w->P; i++)
+            add_columns(w->dtable + w->tokens[r * w->P + i] * w->C + c, w->dx + r * w->row + c, n);
+}
+
+static void sum_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *index, size_t R, size_t P, size_t C)
+{
+    patch_work w = { .dtable = dtable, .dx = dx, .tokens = index, .R = R, .P = P, .C = C, .row = float_stride(C) };
+    bg_pool_run(be->pool, sum_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }

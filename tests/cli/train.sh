@@ -227,6 +227,26 @@ expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors 
 grep -q '^context in patches *80$' long.txt || wrong "not the model's context"
 grep -q '^rows of n-grams *16$' long.txt || wrong "not the model's tables"
 
+# n-grams of patches: of a recipe, of an option, added to a model that has none and taken away again
+expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --patch-grams 20 --out patch-grams -q
+refuse 1 "patch decoder has tables of n-grams" "$BGPT" export patch-grams/model.safetensors patch-grams.pth
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --patch-grams 24 --lr 1e-12 --steps 1 -t 1 --out added
+"$BGPT" info added/model.safetensors >long.txt
+grep -q '^n-grams of patches *24$' long.txt || wrong "no n-grams of patches were added"
+grep -q '^rows of n-grams *16$' long.txt || wrong "not the model's other tables"
+"$BGPT" eval -m short/model.safetensors -q cpu:9:4:1-4 >before.txt 2>&1
+"$BGPT" eval -m added/model.safetensors -q cpu:9:4:1-4 >after.txt 2>&1
+cmp before.txt after.txt || wrong "new tables change a model at once"
+expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init added/model.safetensors --patch-grams 0 --steps 1 -t 1 --out taken
+"$BGPT" info taken/model.safetensors --format=json | grep -q '"patch_grams": 0' || wrong "n-grams of patches were not taken away"
+mkdir words
+for i in 1 2 3 4; do echo "play song $i" >words/music_$i.txt; echo "pay bill $i" >words/bank_$i.txt; done
+expect 0 "$BGPT" train words --classify --recipe classify-text --hidden 64 --patch-layers 1 --patch-size 4 --patches 12 --steps 60 -t 1 --out worded
+"$BGPT" info worded/model.safetensors | grep -q '^n-grams of patches *8192$' || wrong "not the recipe's n-grams"
+echo "pay for it" >unseen.txt
+"$BGPT" classify -m worded/model.safetensors unseen.txt | grep -q bank || wrong "a word was not found again"
+refuse 2 "65536" "$BGPT" train words --patch-grams 70000 --out x
+
 # more layers: they begin by adding nothing, so that a model that has hardly moved predicts as the one it started from
 expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors --patch-layers 3 --byte-layers 2 --lr 1e-12 --steps 1 -t 1 --out deep
 "$BGPT" info deep/model.safetensors >deep.txt
