@@ -28,7 +28,7 @@ typedef struct shape_arguments {
     { "grams", 0, OPTION_COUNT, SHAPE_AT(type, grams), 0, 65536, NULL, "ROWS", \
       "tables of this many rows for the last 2, 3 and 4 bytes, found by a hash and added to the byte decoder's inputs; 0: none" }, \
     { "patch-grams", 0, OPTION_COUNT, SHAPE_AT(type, patch_grams), 0, 65536, NULL, "ROWS", \
-      "such tables for the patch decoder: a patch's input gets a row for the 2, 3 and 4 bytes up to each of its bytes; for labels of texts; 0: none" }, \
+      "such tables for the patch decoder: a patch's input gets a row for the 3, 4 and 5 bytes up to each of its bytes; for labels of texts; 0: none" }, \
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
       "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }
 

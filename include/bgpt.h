@@ -128,7 +128,7 @@ typedef struct bgpt_config {
     /* 1: a table whose rows are added to the byte decoder's inputs (likewise), chosen by the byte that followed when the last
      * 3 to 48 bytes stood in the file before; 0: none. */
     uint32_t match;
-    /* Rows of each of three tables of which, for each patch, the rows of the 2, 3 and 4 bytes up to each of its bytes are added
+    /* Rows of each of three tables of which, for each patch, the rows of the 3, 4 and 5 bytes up to each of its bytes are added
      * to the patch decoder's input (likewise); 0: none; at most 65536. */
     uint32_t patch_grams;
 } bgpt_config;

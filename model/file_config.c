@@ -58,8 +58,8 @@ static bg_status deduce(bg_config *c, const bg_st_file *f, bg_error *err)
     BG_TRY(matrix_shape(f, PATCH "base.wpe.weight", &c->patches, &unused, err));
     c->patch_layers = count_layers(f, PATCH "base.");
     c->byte_hidden = c->hidden;
-    if (bg_st_find(f, PATCH "grams.2.weight"))
-        BG_TRY(matrix_shape(f, PATCH "grams.2.weight", &c->patch_grams, &unused, err));
+    if (bg_st_find(f, PATCH "grams.3.weight"))
+        BG_TRY(matrix_shape(f, PATCH "grams.3.weight", &c->patch_grams, &unused, err));
     if (bg_st_find(f, "classifier.weight"))
         BG_TRY(matrix_shape(f, "classifier.weight", &c->classes, &unused, err));
     if (!c->classes || bg_st_find(f, BG_TIED_WTE)) {

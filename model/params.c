@@ -95,11 +95,11 @@ static void add_blocks(bg_params *p, const char *prefix, uint32_t layers, uint64
 }
 
 /* Rows that training never met add nothing. */
-static void add_grams(bg_params *p, bg_place first, const char *decoder, uint32_t rows, uint32_t width)
+static void add_grams(bg_params *p, bg_place first, const char *decoder, int shortest, uint32_t rows, uint32_t width)
 {
     for (int k = 0; k < BG_GRAM_TABLES; k++) {
         char name[BG_TENSOR_NAME];
-        snprintf(name, sizeof name, "%sgrams.%d.weight", decoder, BG_GRAM_MIN + k);
+        snprintf(name, sizeof name, "%sgrams.%d.weight", decoder, shortest + k);
         add_place(p, (bg_place)(first + k), name, 2, rows, width, BG_INIT_ZERO);
     }
 }
@@ -113,7 +113,7 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     e->numbered = byte_values;
     add_place(p, BG_PATCH_EMBED_B, PATCH "patch_embedding.bias", 1, H, 0, BG_INIT_ZERO);
     if (c->patch_grams)
-        add_grams(p, BG_PATCH_GRAMS_W, PATCH, c->patch_grams, c->hidden);
+        add_grams(p, BG_PATCH_GRAMS_W, PATCH, BG_PATCH_GRAM_MIN, c->patch_grams, c->hidden);
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
     bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
     wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
@@ -148,7 +148,7 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     if (bg_sees_keys(c))
         add_keys(p, c);
     if (c->grams)
-        add_grams(p, BG_GRAMS_W, BYTE, c->grams, c->byte_hidden);
+        add_grams(p, BG_GRAMS_W, BYTE, BG_GRAM_MIN, c->grams, c->byte_hidden);
     if (c->match)
         add_place(p, BG_MATCH_W, BYTE "match.weight", 2, BG_MATCH_ROWS, c->byte_hidden, BG_INIT_ZERO);
     if (bg_sees_column(c))

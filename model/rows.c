@@ -10,7 +10,7 @@ static void patch_rows(uint16_t *out, size_t table, const uint16_t *before, cons
 {
     uint16_t rows[BG_GRAM_TABLES];
     for (uint32_t i = 0; i < P; i++) {
-        bg_gram_rows(rows, before, patch, i + 1, P, count);
+        bg_gram_rows(rows, BG_PATCH_GRAM_MIN, before, patch, i + 1, P, count);
         for (int k = 0; k < BG_GRAM_TABLES; k++)
             out[k * table + i] = rows[k];
     }
@@ -43,7 +43,7 @@ static void batch_grams(bg_model *m, const bg_batch *b)
     uint16_t rows[BG_GRAM_TABLES];
     for (size_t at = 0; at < symbols; at++) {
         const uint16_t *patch = b->tokens + b->target[at / P] * P;
-        bg_gram_rows(rows, patch - P, patch, (uint32_t)(at % P), b->P, m->config.grams);
+        bg_gram_rows(rows, BG_GRAM_MIN, patch - P, patch, (uint32_t)(at % P), b->P, m->config.grams);
         for (int k = 0; k < BG_GRAM_TABLES; k++)
             m->host_rows[k * symbols + at] = rows[k];
     }
@@ -140,7 +140,7 @@ void bg_recent_byte(bg_recent *r, uint32_t slot, uint32_t at, uint16_t symbol, u
             bg_match_push(&r->match[slot], &symbol, 1);
     }
     if (r->grams) {
-        bg_gram_rows(grams, last, this, at, r->P, r->grams);
+        bg_gram_rows(grams, BG_GRAM_MIN, last, this, at, r->P, r->grams);
         for (int k = 0; k < BG_GRAM_TABLES; k++)
             r->rows[k * n + i] = grams[k];
     }

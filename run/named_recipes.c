@@ -9,7 +9,7 @@ static const bg_named_recipe recipes[] = {
     { "classify", "for --classify: Muon at a lower rate with a larger decay, small batches",
       { .optimizer = BG_MUON, .lr = 2e-3, .rest_lr = 0.25, .warmup = 0.02, .weight_decay = 0.1, .batch = 16 } },
     { "classify-text", "the same for words: with a patch's n-grams, so that a word counts wherever it stands; for patches of 4",
-      { .config = { .patch_grams = 8192 }, .optimizer = BG_MUON, .lr = 2e-3, .rest_lr = 0.5, .warmup = 0.02, .weight_decay = 0.1, .batch = 32, .dropout = 0.1 } },
+      { .config = { .patch_grams = 16384 }, .optimizer = BG_MUON, .lr = 2e-3, .rest_lr = 0.5, .warmup = 0.02, .weight_decay = 0.1, .batch = 32, .dropout = 0.1 } },
     { "fast", "Muon, and the byte decoder sees the patch before, what its last bytes lead to and what followed them before",
       { .config = { .previous = BG_PREVIOUS_BOTH, .grams = 8192, .match = 1 }, .optimizer = BG_MUON, .lr = 5e-3, .rest_lr = 0.3, .schedule = BG_STABLE, .cooldown = 0.5,
         .warmup = 0.02, .weight_decay = 0.01, .beta2 = 0.99 } },

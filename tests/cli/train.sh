@@ -242,7 +242,7 @@ expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init added/model.safetensors 
 mkdir words
 for i in 1 2 3 4; do echo "play song $i" >words/music_$i.txt; echo "pay bill $i" >words/bank_$i.txt; done
 expect 0 "$BGPT" train words --classify --recipe classify-text --hidden 64 --patch-layers 1 --patch-size 4 --patches 12 --steps 60 -t 1 --out worded
-"$BGPT" info worded/model.safetensors | grep -q '^n-grams of patches *8192$' || wrong "not the recipe's n-grams"
+"$BGPT" info worded/model.safetensors | grep -q '^n-grams of patches *16384$' || wrong "not the recipe's n-grams"
 echo "pay for it" >unseen.txt
 "$BGPT" classify -m worded/model.safetensors unseen.txt | grep -q bank || wrong "a word was not found again"
 refuse 2 "65536" "$BGPT" train words --patch-grams 70000 --out x
