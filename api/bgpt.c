@@ -156,6 +156,12 @@ bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
     return bg_api_return(err, bg_midi_check(data, size, NULL, &e), &e);
 }
 
+bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, bgpt_error *err)
+{
+    bg_error e;
+    return bg_api_return(err, bg_midi_repair(data, size, capacity, &e), &e);
+}
+
 typedef struct bar_relay { void (*bar)(void *ctx, const bgpt_midi_bar *b); void *ctx; } bar_relay;
 
 static void relay_bar(void *ctx, const bg_midi_bar *b)

@@ -28,6 +28,7 @@ static const option convert_options[] = {
       "the format of the inputs, without it that of each file's name; of a folder, only files of this format are taken" },
     { "check", 0, OPTION_FLAG, offsetof(convert_arguments, check), 0, 0, NULL, NULL,
       "of abc and mid: compare what was made with abc2midi's and midi2abc's work (Debian package abcmidi), bar by bar" },
+    REPAIR_ROW(convert_arguments),
     SHOW_ROW(convert_arguments),
     { "force", 'f', OPTION_FLAG, offsetof(convert_arguments, sampling.force), 0, 0, NULL, NULL,
       "overwrite existing files; print any format on a terminal" },
@@ -235,6 +236,8 @@ static int plan_output(plan *p)
         return usage_error("%s: the name does not tell the format: give --to EXT", p->out);
     if (strchr(p->to, '/') != NULL)
         return usage_error("--to: not a file-name extension: %s", p->to);
+    if (repair_check(&a->sampling, p->to, p->out) != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (is_dash(p->out) && a->common.json)
         return usage_error("--format=json needs standard output for itself: name a file as OUT");
     return is_dash(p->out) ? check_terminal(p->to, a->sampling.force) : 0;
@@ -297,7 +300,7 @@ static int convert(plan *p)
     o.weights = (bgpt_weights)a->weights;
     bgpt_model *m = NULL;
     job_setup setup = { .machine = &o, .sampling = convert_sampling(a), .max_bytes = a->sampling.max_bytes,
-                        .overwrite = a->sampling.force, .make_folders = p->many, .made = on_made, .ctx = p, .files = p->files };
+                        .overwrite = a->sampling.force, .repair = a->sampling.repair, .make_folders = p->many, .made = on_made, .ctx = p, .files = p->files };
     int code = open_views(p, &o);
     if (code == 0)
         code = machine_announce(&o, NULL, NULL);

@@ -31,6 +31,7 @@ static const option generate_options[] = {
       "write K files, 0001.EXT and so on, into the folder given with -o" },
     { "prompt", 0, OPTION_TEXT, offsetof(generate_arguments, prompt), 0, 0, NULL, "FILE",
       "begin with the bytes of this file (- is standard input); it may end anywhere" },
+    REPAIR_ROW(generate_arguments),
     SHOW_ROW(generate_arguments),
     { "force", 'f', OPTION_FLAG, offsetof(generate_arguments, sampling.force), 0, 0, NULL, NULL,
       "overwrite existing files; print any format on a terminal" },
@@ -67,6 +68,8 @@ static int check_arguments(const generate_arguments *a, const char *extension)
         return usage_error("-n writes files: give their folder with -o FOLDER");
     if (a->common.json && is_dash(a->output))
         return usage_error("--format=json needs standard output for itself: give -o FILE");
+    if (repair_check(&a->sampling, extension, a->output) != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (is_dash(a->output) && check_terminal(extension, a->sampling.force) != 0)
         return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     return sampling_check(&a->common, &a->sampling, offsetof(generate_arguments, sampling));
@@ -127,7 +130,7 @@ static int generate(const generate_arguments *a, bgpt_model *m, const bgpt_optio
     }
     if (code == 0) {
         job_setup setup = { .model = m, .machine = o, .sampling = sampling_of(&a->sampling, a->common.seed), .max_bytes = a->sampling.max_bytes,
-                            .overwrite = a->sampling.force, .made = on_made, .ctx = shown, .files = files };
+                            .overwrite = a->sampling.force, .repair = a->sampling.repair, .made = on_made, .ctx = shown, .files = files };
         code = jobs_run(&setup, list);
     }
     if (prompt != NULL)

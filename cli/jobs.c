@@ -17,7 +17,8 @@ enum {
      * streams rarely stand idle at its end; few enough that inputs and results
      * fit memory and an interruption loses little. */
     GROUP = 256,
-    FIRST_CAPACITY = 4096
+    FIRST_CAPACITY = 4096,
+    REPAIR_ROOM = 4 /* what bgpt_midi_repair may add */
 };
 
 /* No context holds more than 65536 patches of a few dozen bytes; a longer
@@ -62,6 +63,15 @@ int sampling_check(const common *c, const sampling_arguments *a, size_t base)
         if (option_given(c, base + random[i].at))
             return usage_error("--greedy takes the most likely byte: --%s cannot be given as well", random[i].name);
     }
+    return 0;
+}
+
+int repair_check(const sampling_arguments *a, const char *extension, const char *out)
+{
+    if (a->repair && !is_midi(extension))
+        return usage_error("--repair is about MIDI files, not about .%s", extension);
+    if (a->repair && is_dash(out))
+        return usage_error("--repair changes the begin of a file when its end is known: name a file to write");
     return 0;
 }
 
@@ -185,7 +195,7 @@ const char *job_name(const job *j)
 static int whole_file(const job *j, uint8_t **file, size_t *size)
 {
     *size = j->request.prompt_size + j->size;
-    *file = malloc(*size + 1); /* never of size 0 */
+    *file = malloc(*size + REPAIR_ROOM); /* never of size 0 */
     if (*file == NULL)
         return fail(BGPT_ERR_MEMORY, "%s: out of memory", job_name(j));
     if (j->request.prompt_size > 0)
@@ -195,13 +205,25 @@ static int whole_file(const job *j, uint8_t **file, size_t *size)
     return 0;
 }
 
-static void describe(const job_setup *s, const job *j, const uint8_t *file, size_t size)
+/* What the model made, as MIDI, before and after a repair; none of another format. */
+typedef struct midi_verdict {
+    bgpt_error error;
+    const char *made, *repaired; /* NULL: it was not tried */
+} midi_verdict;
+
+static void judge_midi(midi_verdict *v, bool repair, uint8_t *file, size_t *size)
 {
     bgpt_error error = { 0 };
-    const char *midi = NULL;
-    if (is_midi(j->request.extension))
-        midi = bgpt_midi_check(file, size, &error) == BGPT_OK ? "well-formed" : error.text;
-    notice("%s: %zu bytes, %s%s%s", job_name(j), size, end_sentence(j->request.end), midi != NULL ? "; as MIDI: " : "", midi != NULL ? midi : "");
+    v->made = bgpt_midi_check(file, *size, &v->error) == BGPT_OK ? "well-formed" : v->error.text;
+    if (repair && v->error.code != BGPT_OK)
+        v->repaired = bgpt_midi_repair(file, size, *size + REPAIR_ROOM, &error) == BGPT_OK ? "repaired" : "beyond repair";
+}
+
+static void describe(const job_setup *s, const job *j, const uint8_t *file, size_t size, const midi_verdict *v)
+{
+    const char *midi = v->made;
+    notice("%s: %zu bytes, %s%s%s%s%s", job_name(j), size, end_sentence(j->request.end), midi != NULL ? "; as MIDI: " : "", midi != NULL ? midi : "",
+           v->repaired != NULL ? "; " : "", v->repaired != NULL ? v->repaired : "");
     json_t *o = NULL;
     if (s->files != NULL) {
         o = json_pack("{s:o, s:o, s:o, s:s, s:i}", "file", json_text(job_name(j)), "bytes", json_count(size),
@@ -210,6 +232,8 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
             json_object_set_new(o, "input", json_text(j->input_path));
         if (midi != NULL)
             json_object_set_new(o, "midi", json_text(midi));
+        if (v->repaired != NULL)
+            json_object_set_new(o, "repair", json_text(v->repaired));
         json_array_append_new(s->files, o);
     }
     if (s->made != NULL)
@@ -224,6 +248,9 @@ static int write_result(const job_setup *s, job *j)
     int code = whole_file(j, &file, &size);
     if (code != 0)
         return code;
+    midi_verdict verdict = { .made = NULL };
+    if (is_midi(j->request.extension))
+        judge_midi(&verdict, s->repair, file, &size);
     if (j->output_path == NULL) {
         begin_stream(j); /* the model may have ended it at once */
     } else {
@@ -232,7 +259,7 @@ static int write_result(const job_setup *s, job *j)
             code = fail_with(&error);
     }
     if (code == 0)
-        describe(s, j, file, size);
+        describe(s, j, file, size, &verdict);
     free(file);
     return code;
 }

@@ -8,7 +8,7 @@
 
 /* Options that both commands have. */
 typedef struct sampling_arguments {
-    bool greedy, force;
+    bool greedy, force, repair;
     uint64_t top_k, max_bytes, streams;
     double top_p, temperature;
 } sampling_arguments;
@@ -23,6 +23,10 @@ typedef struct sampling_arguments {
       "new bytes of a file at most (k and M: thousands, millions); without it, until the model ends the file or its context is full" }, \
     { "streams", 0, OPTION_COUNT, offsetof(type, sampling.streams), 1, 256, "16", "N", \
       "files written side by side; the bytes do not depend on it" }
+
+#define REPAIR_ROW(type) \
+    { "repair", 0, OPTION_FLAG, offsetof(type, sampling.repair), 0, 0, NULL, NULL, \
+      "of MIDI: make what is written well-formed; the length of a track stands in front of it, where a model can only guess" }
 
 typedef struct job {
     bgpt_request request;
@@ -46,6 +50,7 @@ typedef struct job_setup {
     bgpt_sampling sampling;
     uint64_t max_bytes;
     bool overwrite;
+    bool repair;       /* MIDI files are made well-formed */
     bool make_folders; /* outputs lie in a folder of the caller's naming: make what is missing of it */
     /* After each file that was made: its bytes, and its object in `files` or NULL; may be NULL. */
     void (*made)(void *ctx, const job *j, const uint8_t *file, size_t size, json_t *object);
@@ -59,6 +64,9 @@ void jobs_free(job_list *list);
 
 /* 0, or the exit code after a sentence: --greedy beside other sampling options. */
 int sampling_check(const common *c, const sampling_arguments *a, size_t base);
+
+/* 0, or the exit code after a sentence: --repair of another format, or of what leaves byte by byte (out is "-"). */
+int repair_check(const sampling_arguments *a, const char *extension, const char *out);
 
 /* Would the bytes of this format disturb a terminal?  The question only counts
  * when standard output is one. */

@@ -1,6 +1,7 @@
 /* A check of Standard MIDI Files against "Standard MIDI Files 1.0" (MIDI
- * Manufacturers Association, RP-001).  Refuses to repair, to play and to accept
- * what players merely tolerate: it answers whether a file is well-formed. */
+ * Manufacturers Association, RP-001).  Refuses to play and to accept what
+ * players merely tolerate: it answers whether a file is well-formed, and makes
+ * one of a file whose events are but whose chunks are not. */
 #include "data/midi.h"
 
 #include <string.h>
@@ -243,5 +244,56 @@ bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, 
     BG_TRY(bg_midi_read(data, size, NULL, &found, err));
     if (facts)
         *facts = found;
+    return BG_OK;
+}
+
+/* --- repair ------------------------------------------------------------------ */
+
+enum { END_OF_TRACK = 4, CHUNK_HEADER = 8 };
+
+static void put_big_endian(uint8_t *p, uint32_t value, int n)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = (uint8_t)(value >> 8 * (n - 1 - i));
+}
+
+/* The events from r->at on, up to the first End of Track (then *ended), or behind the last that is whole. */
+static size_t events_end(reader *r, int *ended)
+{
+    uint8_t running = 0;
+    uint32_t delta;
+    size_t end = r->at;
+    *ended = 0;
+    while (!*ended && read_length(r, &delta) == BG_OK && read_event(r, &running, ended) == BG_OK)
+        end = r->at;
+    return end;
+}
+
+bg_status bg_midi_repair(uint8_t *data, size_t *size, size_t capacity, bg_error *err)
+{
+    bg_error ignored;
+    reader r = { data, 0, *size, 0, NULL, { 0, 0, 0, 0 }, err };
+    BG_TRY(read_header(&r, *size));
+    const size_t counted = CHUNK_HEADER + 2; /* where the header says how many tracks there are */
+    uint32_t tracks = 0;
+    int ended = 1;
+    size_t end = r.at;
+    r.err = &ignored;
+    while (ended && tracks < r.facts.tracks && *size - end >= CHUNK_HEADER && memcmp(data + end, "MTrk", 4) == 0) {
+        const size_t begin = r.at = end + CHUNK_HEADER;
+        end = events_end(&r, &ended);
+        if (!ended) {
+            if (capacity - end < END_OF_TRACK)
+                return bg_fail(err, BG_ERR_ARGUMENT, "byte %zu: no room for an End of Track event", end);
+            memcpy(data + end, "\x00\xff\x2f\x00", END_OF_TRACK);
+            end += END_OF_TRACK;
+        }
+        put_big_endian(data + begin - 4, (uint32_t)(end - begin), 4);
+        tracks++;
+    }
+    if (tracks == 0)
+        return bg_fail(err, BG_ERR_FORMAT, "byte %zu: no track begins behind the header", end);
+    put_big_endian(data + counted, tracks, 2);
+    *size = end;
     return BG_OK;
 }

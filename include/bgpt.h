@@ -334,6 +334,10 @@ BGPT_API bgpt_status bgpt_average(const char *const *models, const double *share
 /* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
 BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);
 
+/* Make it one, in place: a track's length, which stands in front of it, becomes that of its events; a track that breaks off ends behind its last
+ * whole event; what follows is cut off.  capacity: what data holds, *size + 4 are enough.  BGPT_ERR_FORMAT, and nothing is changed: there is no header or no track. */
+BGPT_API bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, bgpt_error *err);
+
 /* The notes of two MIDI files, bar by bar.  A note is its start, length, key and channel; loudness and all other events are not looked at. */
 typedef struct bgpt_midi_bar {
     uint64_t number; /* from 1 */

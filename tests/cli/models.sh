@@ -48,6 +48,8 @@ if command -v abc2midi >/dev/null; then
     checks=$((checks + 1))
     tr -d ' \n' <"$WORK/stdout" | sed -n 's/.*"bits_per_byte":\([0-9.]*\).*/\1/p' | awk '{ found = 1; good = $1 < 0.08 } END { exit !(found && good) }' || wrong "more than 0.08 bits a byte: $(cat "$WORK/stdout")"
     expect 0 "$BGPT" convert -m "$SHIPPED/irish.safetensors" irish-tune/validation/airds-0053.abc irish-tune.mid --check
+    expect 0 "$BGPT" convert -m "$SHIPPED/irish.safetensors" irish-tune/validation/airds-0053.abc irish-mended.mid --check --repair
+    grep -q 'byte-exact, valid' "$WORK/stdout" || wrong "repaired, and not valid: $(cat "$WORK/stdout")"
     checks=$((checks + 1))
     [ "$(sed -n 's/^in all .* notes \([0-9]*\) right.*/\1/p' "$WORK/stdout")" -ge 60 ] || wrong "fewer than 60 of 204 notes right: $(tail -n 1 "$WORK/stdout")"
 fi

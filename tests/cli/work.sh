@@ -72,6 +72,15 @@ json files file bytes made end midi seed
 expect 0 "$BGPT" generate -m "$MODEL" --ext mid --max-bytes 8 -o bad.mid
 says "as MIDI: "
 
+refuse 2 "--repair is about MIDI" "$BGPT" generate -m "$MODEL" --ext abc --repair --max-bytes 8 -o bad.abc
+refuse 2 "name a file" "$BGPT" generate -m "$MODEL" --ext mid --repair --max-bytes 8
+refuse 2 "name a file" "$BGPT" convert -m "$MODEL" --from abc --to mid --repair - -
+expect 0 "$BGPT" generate -q --format=json -f -m "$MODEL" --ext mid --repair --prompt "$FIXTURES/files/p4031.mid" --max-bytes 8 -o mended.mid
+checks=$((checks + 1))
+tr -d ' \n' <"$WORK/stdout" | grep -q '"repair":"repaired"' || wrong "nothing was repaired: $(cat "$WORK/stdout")"
+expect 0 "$BGPT" generate -m "$MODEL" --ext mid --repair --max-bytes 8 -o bad2.mid
+says "; beyond repair"
+
 # A prompt that is refused is not printed either; one that is not is, even when the model adds nothing to it.
 head -c 100000 /dev/zero | tr '\0' A >long.abc
 refuse 3 "leaves no room" "$BGPT" generate -q -m "$MODEL" --prompt long.abc
