@@ -106,25 +106,42 @@ static int read_unit(const char *text, unsigned *unit)
     return 0;
 }
 
+/* Is it LOW:HIGH, both from least to most? */
+static bool read_range(const char *text, long least, long most, long *low, long *high)
+{
+    char *end;
+    *low = strtol(text, &end, 10); /* what is too long for it stays out of the range */
+    if (end == text || *end != ':' || text[strspn(text, "0123456789:-")] != 0)
+        return false;
+    text = end + 1;
+    *high = strtol(text, &end, 10);
+    return end != text && *end == 0 && least <= *low && *low <= *high && *high <= most;
+}
+
 static int read_keys(const char *text, int *lowest, int *highest)
 {
-    char rest;
+    long low, high;
     *lowest = *highest = 0;
     if (text == NULL)
         return 0;
     if (strcmp(text, "all") == 0)
         return *lowest = -5, *highest = 6, 0;
-    if (sscanf(text, "%d:%d%c", lowest, highest, &rest) != 2 || *lowest < -24 || *highest > 24 || *lowest > *highest)
+    if (!read_range(text, -24, 24, &low, &high))
         return usage_error("--transpose: '%s' is neither all nor LOW:HIGH, semitones from -24 to 24", text);
+    *lowest = (int)low;
+    *highest = (int)high;
     return 0;
 }
 
 static int read_bars(const char *text, unsigned *low, unsigned *high)
 {
-    char rest;
-    if (text != NULL && (strspn(text, "0123456789:") != strlen(text) || strlen(text) > 9 || sscanf(text, "%u:%u%c", low, high, &rest) != 2 || *low < 1 ||
-                         *low > *high || *high > 1000))
+    long fewest, most;
+    if (text == NULL)
+        return 0;
+    if (!read_range(text, 1, 1000, &fewest, &most))
         return usage_error("--excerpts: '%s' is not LOW:HIGH, bars from 1 to 1000", text);
+    *low = (unsigned)fewest;
+    *high = (unsigned)most;
     return 0;
 }
 

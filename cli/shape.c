@@ -35,17 +35,19 @@ int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_
         { a->hidden, &c->hidden },       { a->patch_layers, &c->patch_layers }, { a->byte_layers, &c->byte_layers },
         { a->byte_hidden, &c->byte_hidden }, { a->patches, &c->patches },       { a->patch_size, &c->patch_size },
     };
+    const struct { size_t at; uint64_t from; uint32_t *to; } extensions[] = { /* of which 0 means something */
+        { offsetof(shape_arguments, previous), (uint64_t)a->previous, &c->previous },
+        { offsetof(shape_arguments, grams), a->grams, &c->grams },
+        { offsetof(shape_arguments, match), (uint64_t)a->match, &c->match },
+        { offsetof(shape_arguments, patch_grams), a->patch_grams, &c->patch_grams },
+    };
     bgpt_error error = { 0 };
     if (a->size != NULL && bgpt_size(a->size, c, &error) != BGPT_OK)
         return fail_with(&error);
-    if (option_given(typed, base + offsetof(shape_arguments, previous)))
-        c->previous = (uint32_t)a->previous;
-    if (option_given(typed, base + offsetof(shape_arguments, grams)))
-        c->grams = (uint32_t)a->grams;
-    if (option_given(typed, base + offsetof(shape_arguments, patch_grams)))
-        c->patch_grams = (uint32_t)a->patch_grams;
-    if (option_given(typed, base + offsetof(shape_arguments, match)))
-        c->match = (uint32_t)a->match;
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++) {
+        if (option_given(typed, base + extensions[i].at))
+            *extensions[i].to = (uint32_t)extensions[i].from;
+    }
     if (a->hidden != 0)
         c->byte_hidden = 0; /* follows the new width, unless given as well */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
