@@ -156,10 +156,10 @@ bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err)
     return bg_api_return(err, bg_midi_check(data, size, NULL, &e), &e);
 }
 
-bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, bgpt_error *err)
+bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, size_t *cut, bgpt_error *err)
 {
     bg_error e;
-    return bg_api_return(err, bg_midi_repair(data, size, capacity, &e), &e);
+    return bg_api_return(err, bg_midi_repair(data, size, capacity, cut, &e), &e);
 }
 
 typedef struct bar_relay { void (*bar)(void *ctx, const bgpt_midi_bar *b); void *ctx; } bar_relay;

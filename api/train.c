@@ -95,7 +95,8 @@ bgpt_status bgpt_train_run(const bgpt_train *t, const bgpt_options *opt, bgpt_er
         .settings = settings_of(t), .data = t->data.paths, .data_count = t->data.count,
         .validation = t->validation.paths, .validation_count = t->validation.count,
         .pairs = t->data.pairs, .out = t->out, .init = t->init, .init_patches = t->init_patches,
-        .init_patch_layers = t->init_patch_layers, .init_byte_layers = t->init_byte_layers, .init_grams = t->init_grams, .init_patch_grams = t->init_patch_grams, .resume = t->resume, .overwrite = t->overwrite,
+        .init_patch_layers = t->init_patch_layers, .init_byte_layers = t->init_byte_layers, .init_grams = t->init_grams, .init_patch_grams = t->init_patch_grams,
+        .resume = t->resume, .overwrite = t->overwrite,
         .tensorboard = t->tensorboard, .save_every = t->save_every, .keep = t->keep, .metadata = t->metadata, .version = bgpt_version(),
         .progress = progress, .stop = stop, .notice = notice, .ctx = &ctx,
     };

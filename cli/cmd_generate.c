@@ -188,7 +188,7 @@ const command command_generate = {
     .summary = "write new files: bgpt generate -m MODEL --ext abc -o tune.abc",
     .usage = "-m MODEL --ext EXT [-o FILE | -n K -o FOLDER] [options]",
     .details = "Writes files of the wanted format, byte after byte, until the model ends the file, --max-bytes are made, or the "
-               "context is full; standard error says which it was. With --prompt the file begins with the prompt's bytes.\n\n"
+               "context is full; standard error says which it was. With --prompt the file begins with the prompt's bytes (which --repair may change).\n\n"
                "The same seed and options give the same bytes, on any number of threads and however many files are written "
                "together. MIDI files are checked, and the verdict is printed. With --show all of them can be seen or heard at once; the "
                "programs that play tunes run with limits of time, memory and size.",

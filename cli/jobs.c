@@ -18,7 +18,7 @@ enum {
      * fit memory and an interruption loses little. */
     GROUP = 256,
     FIRST_CAPACITY = 4096,
-    REPAIR_ROOM = 4 /* what bgpt_midi_repair may add */
+    REPAIR_ROOM = 4 * 65535 /* what bgpt_midi_repair may add */
 };
 
 /* No context holds more than 65536 patches of a few dozen bytes; a longer
@@ -208,22 +208,30 @@ static int whole_file(const job *j, uint8_t **file, size_t *size)
 /* What the model made, as MIDI, before and after a repair; none of another format. */
 typedef struct midi_verdict {
     bgpt_error error;
-    const char *made, *repaired; /* NULL: it was not tried */
+    const char *made;  /* NULL: it is none */
+    char repaired[64]; /* empty: it was not tried */
 } midi_verdict;
 
 static void judge_midi(midi_verdict *v, bool repair, uint8_t *file, size_t *size)
 {
     bgpt_error error = { 0 };
+    size_t cut = 0;
     v->made = bgpt_midi_check(file, *size, &v->error) == BGPT_OK ? "well-formed" : v->error.text;
-    if (repair && v->error.code != BGPT_OK)
-        v->repaired = bgpt_midi_repair(file, size, *size + REPAIR_ROOM, &error) == BGPT_OK ? "repaired" : "beyond repair";
+    if (!repair || v->error.code == BGPT_OK)
+        return;
+    if (bgpt_midi_repair(file, size, *size + REPAIR_ROOM, &cut, &error) != BGPT_OK)
+        snprintf(v->repaired, sizeof v->repaired, "beyond repair");
+    else if (cut > 0)
+        snprintf(v->repaired, sizeof v->repaired, "repaired, without %zu bytes that fit nowhere", cut);
+    else
+        snprintf(v->repaired, sizeof v->repaired, "repaired");
 }
 
 static void describe(const job_setup *s, const job *j, const uint8_t *file, size_t size, const midi_verdict *v)
 {
     const char *midi = v->made;
     notice("%s: %zu bytes, %s%s%s%s%s", job_name(j), size, end_sentence(j->request.end), midi != NULL ? "; as MIDI: " : "", midi != NULL ? midi : "",
-           v->repaired != NULL ? "; " : "", v->repaired != NULL ? v->repaired : "");
+           *v->repaired ? "; " : "", v->repaired);
     json_t *o = NULL;
     if (s->files != NULL) {
         o = json_pack("{s:o, s:o, s:o, s:s, s:i}", "file", json_text(job_name(j)), "bytes", json_count(size),
@@ -232,7 +240,7 @@ static void describe(const job_setup *s, const job *j, const uint8_t *file, size
             json_object_set_new(o, "input", json_text(j->input_path));
         if (midi != NULL)
             json_object_set_new(o, "midi", json_text(midi));
-        if (v->repaired != NULL)
+        if (*v->repaired)
             json_object_set_new(o, "repair", json_text(v->repaired));
         json_array_append_new(s->files, o);
     }

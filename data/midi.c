@@ -249,7 +249,15 @@ bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, 
 
 /* --- repair ------------------------------------------------------------------ */
 
-enum { END_OF_TRACK = 4, CHUNK_HEADER = 8 };
+enum { CHUNK_HEADER = 8, MOST_TRACKS = 65535 };
+
+static const uint8_t end_of_track[] = { 0x00, 0xFF, 0x2F, 0x00 };
+
+/* A file being mended in place. */
+typedef struct mender {
+    uint8_t *data;
+    size_t size, capacity, cut; /* cut: bytes taken away so far */
+} mender;
 
 static void put_big_endian(uint8_t *p, uint32_t value, int n)
 {
@@ -257,43 +265,98 @@ static void put_big_endian(uint8_t *p, uint32_t value, int n)
         p[i] = (uint8_t)(value >> 8 * (n - 1 - i));
 }
 
-/* The events from r->at on, up to the first End of Track (then *ended), or behind the last that is whole. */
-static size_t events_end(reader *r, int *ended)
+static int is_track(const mender *m, size_t at) { return m->size - at >= CHUNK_HEADER && memcmp(m->data + at, "MTrk", 4) == 0; }
+
+/* The next track's header from `at` on, or the end of the file. */
+static size_t find_track(const mender *m, size_t at)
 {
-    uint8_t running = 0;
-    uint32_t delta;
-    size_t end = r->at;
-    *ended = 0;
-    while (!*ended && read_length(r, &delta) == BG_OK && read_event(r, &running, ended) == BG_OK)
-        end = r->at;
-    return end;
+    while (at < m->size && !is_track(m, at))
+        at++;
+    return at;
 }
 
-bg_status bg_midi_repair(uint8_t *data, size_t *size, size_t capacity, bg_error *err)
+static void take_away(mender *m, size_t at, size_t n)
+{
+    memmove(m->data + at, m->data + at + n, m->size - at - n);
+    m->size -= n;
+    m->cut += n;
+}
+
+/* Behind the chunks at `at` that are no tracks; what only looks like one is not passed. */
+static size_t pass_others(const mender *m, size_t at)
 {
     bg_error ignored;
-    reader r = { data, 0, *size, 0, NULL, { 0, 0, 0, 0 }, err };
-    BG_TRY(read_header(&r, *size));
+    reader r = { m->data, at, m->size, 0, NULL, { 0, 0, 0, 0 }, &ignored };
+    const uint8_t *type = NULL;
+    uint32_t length = 0;
+    while (r.at < m->size && !is_track(m, r.at) && read_chunk(&r, m->size, &type, &length) == BG_OK && memcmp(type, "MThd", 4) != 0)
+        at = r.at += length;
+    return at;
+}
+
+/* The events from `at` on: behind the first End of Track (then *ended), or behind the last that is whole.  A track's header
+ * where an event should begin ends them, too, though the letters could be one. */
+static size_t events_end(const mender *m, size_t at, int *ended)
+{
+    bg_error ignored;
+    reader r = { m->data, at, m->size, 0, NULL, { 0, 0, 0, 0 }, &ignored };
+    uint8_t running = 0;
+    uint32_t delta;
+    *ended = 0;
+    while (!*ended && !is_track(m, r.at) && read_length(&r, &delta) == BG_OK && read_event(&r, &running, ended) == BG_OK)
+        at = r.at;
+    return at;
+}
+
+/* The track whose header is at *at, which then is the place behind it. */
+static bg_status mend_track(mender *m, size_t *at, bg_error *err)
+{
+    const size_t begin = *at + CHUNK_HEADER;
+    int ended;
+    size_t end = events_end(m, begin, &ended);
+    if (!ended) {
+        take_away(m, end, find_track(m, end) - end);
+        if (m->capacity - m->size < sizeof end_of_track)
+            return bg_fail(err, BG_ERR_ARGUMENT, "byte %zu: no room for an End of Track event", end);
+        memmove(m->data + end + sizeof end_of_track, m->data + end, m->size - end);
+        memcpy(m->data + end, end_of_track, sizeof end_of_track);
+        end += sizeof end_of_track;
+        m->size += sizeof end_of_track;
+    }
+    put_big_endian(m->data + begin - 4, (uint32_t)(end - begin), 4);
+    *at = end;
+    return BG_OK;
+}
+
+static bg_status mend(mender *m, bg_error *err)
+{
+    reader r = { m->data, 0, m->size, 0, NULL, { 0, 0, 0, 0 }, err };
     const size_t counted = CHUNK_HEADER + 2; /* where the header says how many tracks there are */
     uint32_t tracks = 0;
-    int ended = 1;
-    size_t end = r.at;
-    r.err = &ignored;
-    while (ended && tracks < r.facts.tracks && *size - end >= CHUNK_HEADER && memcmp(data + end, "MTrk", 4) == 0) {
-        const size_t begin = r.at = end + CHUNK_HEADER;
-        end = events_end(&r, &ended);
-        if (!ended) {
-            if (capacity - end < END_OF_TRACK)
-                return bg_fail(err, BG_ERR_ARGUMENT, "byte %zu: no room for an End of Track event", end);
-            memcpy(data + end, "\x00\xff\x2f\x00", END_OF_TRACK);
-            end += END_OF_TRACK;
-        }
-        put_big_endian(data + begin - 4, (uint32_t)(end - begin), 4);
+    size_t next;
+    BG_TRY(read_header(&r, m->size));
+    const uint32_t most = r.facts.format == 0 ? 1 : MOST_TRACKS;
+    size_t at = pass_others(m, r.at);
+    while (tracks < most && (next = find_track(m, at)) < m->size) {
+        take_away(m, at, next - at);
+        BG_TRY(mend_track(m, &at, err));
         tracks++;
+        at = pass_others(m, at);
     }
     if (tracks == 0)
-        return bg_fail(err, BG_ERR_FORMAT, "byte %zu: no track begins behind the header", end);
-    put_big_endian(data + counted, tracks, 2);
-    *size = end;
+        return bg_fail(err, BG_ERR_FORMAT, "byte %zu: no track follows the header", at);
+    put_big_endian(m->data + counted, tracks, 2);
+    take_away(m, at, m->size - at);
     return BG_OK;
+}
+
+bg_status bg_midi_repair(uint8_t *data, size_t *size, size_t capacity, size_t *cut, bg_error *err)
+{
+    mender m = { data, *size, capacity, 0 };
+    bg_status s = BG_OK;
+    if (bg_midi_check(data, *size, NULL, err) != BG_OK)
+        s = mend(&m, err);
+    *size = m.size;
+    *cut = m.cut;
+    return s;
 }

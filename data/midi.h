@@ -24,10 +24,10 @@ bg_status bg_midi_read(const uint8_t *data, size_t size, const bg_midi_sink *sin
 /* facts may be NULL.  BG_ERR_FORMAT: "byte 123: ..." */
 bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, bg_error *err);
 
-/* Make it well-formed: every track gets the length that its events have, up to its End of Track or behind the last event
- * that is whole, where one is put; what stands behind that is cut off, and the header told how many tracks are left.  A
- * well-formed file stays as it is but for chunks that are no tracks.  `capacity` of data: *size + 4 are enough.  BG_ERR_FORMAT, and nothing is changed: the
- * header is no header, or no track follows. */
-bg_status bg_midi_repair(uint8_t *data, size_t *size, size_t capacity, bg_error *err);
+/* Make it well-formed, in place.  Every track gets the length that its events have; one that breaks off gets an End of Track behind
+ * its last whole event; what lies between is taken away, *cut bytes in all; the header is told how many tracks there are.  A file that is
+ * well-formed stays as it is.  *size changes; `capacity` is what data holds, 4 bytes beyond *size for each track that lacks its end (BG_ERR_ARGUMENT: too
+ * little, and the file half done).  BG_ERR_FORMAT, and nothing is changed: the header is no header, or no track follows. */
+bg_status bg_midi_repair(uint8_t *data, size_t *size, size_t capacity, size_t *cut, bg_error *err);
 
 #endif

@@ -15,14 +15,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void repair(const uint8_t *data, size_t size)
 {
-    const size_t room = size + 4;
+    const size_t room = size + 4 * 65535, before = size;
+    size_t cut;
     uint8_t *copy = malloc(room);
     bg_error err;
     if (!copy)
         return;
     memcpy(copy, data, size);
-    if (bg_midi_repair(copy, &size, room, &err) == BG_OK && bg_midi_check(copy, size, NULL, &err) != BG_OK)
+    const int whole = bg_midi_check(data, size, NULL, &err) == BG_OK;
+    if (bg_midi_repair(copy, &size, room, &cut, &err) == BG_OK) {
+        if (bg_midi_check(copy, size, NULL, &err) != BG_OK || size + cut < before || (whole && (cut != 0 || size != before)))
+            abort();
+    } else if (whole || cut != 0 || size != before || memcmp(copy, data, size) != 0) {
         abort();
+    }
     free(copy);
 }
 

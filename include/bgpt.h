@@ -190,7 +190,7 @@ typedef struct bgpt_train {
     int32_t init_grams, init_patch_grams; /* with init: another number of rows of n-grams, whose tables are new; -1: none; 0: the model's */
     int resume;                 /* continue `out` exactly */
     int overwrite;              /* a run that is in `out` may be replaced */
-    bgpt_config config;         /* of a new model; unused with init's shape; zeros are filled by defaults */
+    bgpt_config config;         /* of a new model; with init only patch_grams counts, where the model has none; zeros are filled by defaults */
     int classify;               /* labels from file names */
     /* length: the first that is reached; all zero: 1 epoch */
     double epochs; uint64_t steps; double seconds;
@@ -334,9 +334,11 @@ BGPT_API bgpt_status bgpt_average(const char *const *models, const double *share
 /* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
 BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);
 
-/* Make it one, in place: a track's length, which stands in front of it, becomes that of its events; a track that breaks off ends behind its last
- * whole event; what follows is cut off.  capacity: what data holds, *size + 4 are enough.  BGPT_ERR_FORMAT, and nothing is changed: there is no header or no track. */
-BGPT_API bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, bgpt_error *err);
+/* Make it one, in place: a track's length, which stands in front of it, becomes that of its events; one that breaks off gets an End of Track
+ * behind its last whole event; what lies between is taken away, *cut bytes in all.  A well-formed file stays as it is.  *size changes; capacity is what
+ * data holds, 4 bytes beyond *size for each track that lacks its end (BGPT_ERR_ARGUMENT: too little, and the file is half done).  BGPT_ERR_FORMAT, and
+ * nothing is changed: there is no header or no track. */
+BGPT_API bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, size_t *cut, bgpt_error *err);
 
 /* The notes of two MIDI files, bar by bar.  A note is its start, length, key and channel; loudness and all other events are not looked at. */
 typedef struct bgpt_midi_bar {

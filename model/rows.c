@@ -31,7 +31,8 @@ static void batch_patch_grams(bg_model *m, const bg_batch *b)
     for (uint32_t file = 0; file < b->files; file++)
         for (size_t row = b->row_start[file]; row < b->row_start[file + 1]; row++) {
             const uint16_t *patch = b->tokens + row * P;
-            patch_rows(m->host_rows + row * P, symbols, row == b->row_start[file] ? nothing : patch - P, patch, b->P, m->config.patch_grams);
+            const int follows = row > b->row_start[file] && b->position[row] == b->position[row - 1] + 1; /* else the patch before was skipped */
+            patch_rows(m->host_rows + row * P, symbols, follows ? patch - P : nothing, patch, b->P, m->config.patch_grams);
         }
     for (int k = 0; k < BG_GRAM_TABLES; k++)
         m->be->ops->write(m->be, m->patch_rows[k], m->host_rows + k * symbols, symbols * sizeof *m->host_rows);

@@ -44,7 +44,8 @@ static bg_status values_sum(char out[BG_SUM_TEXT], const bg_optimizer *o, bg_err
 
 /* The metadata that the state is made of, but for the sum of this itself. */
 static const char *const state_keys[] = { "run.step", "run.log_bytes", "run.bytes", "run.seconds",   "run.best",   "run.pending",
-                                          "run.loss", "run.lr",        "run.norm",  "run.halvings",  "run.stale",  "run.recipe", "run.values_sum" };
+                                          "run.loss", "run.lr",        "run.norm",  "run.halvings",  "run.stale",  "run.recipe", "run.values_sum",
+                                          "run.best_accuracy" };
 
 static void state_sum(char out[BG_SUM_TEXT], const bg_meta *m)
 {
@@ -92,6 +93,7 @@ static bg_status describe(bg_meta *m, const bg_optimizer *o, const bg_state *st,
     BG_TRY(set_double(m, "run.norm", st->grad_norm, err));
     BG_TRY(set_u64(m, "run.halvings", st->halvings, err));
     BG_TRY(set_u64(m, "run.stale", st->stale, err));
+    BG_TRY(set_double(m, "run.best_accuracy", st->best_accuracy, err));
     BG_TRY(bg_meta_set(m, "run.recipe", recipe, err));
     BG_TRY(values_sum(sum, o, err));
     BG_TRY(bg_meta_set(m, "run.values_sum", sum, err));
@@ -188,6 +190,9 @@ static bg_status read_state(bg_state *st, const bg_st_file *f, bg_error *err)
         return bg_fail(err, BG_ERR_FORMAT, "%s: the loss scale of the run is no number", f->path);
     if (bg_meta_get(m, "run.stale") && !read_u64(m, "run.stale", &st->stale))
         return bg_fail(err, BG_ERR_FORMAT, "%s: the number of evaluations since the best is no number", f->path);
+    st->best_accuracy = NAN; /* likewise, from before a classifier's best evaluation was the most accurate */
+    if (bg_meta_get(m, "run.best_accuracy") && !read_double(m, "run.best_accuracy", &st->best_accuracy))
+        return bg_fail(err, BG_ERR_FORMAT, "%s: the accuracy of the best evaluation is no number", f->path);
     return BG_OK;
 }
 

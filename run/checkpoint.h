@@ -14,7 +14,8 @@ typedef struct bg_state {
     uint64_t log_bytes; /* of log.jsonl that belong to these steps */
     double bytes;       /* content bytes with loss that were trained on */
     double seconds;     /* used so far: the one field that two equal runs differ in */
-    double best;        /* smallest validation loss; NaN before the first evaluation */
+    double best;        /* validation loss of the best evaluation; NaN before the first */
+    double best_accuracy; /* of a classifier, and its accuracy; else NaN */
     uint64_t pending;   /* 1: the last step still lacks its evaluation and its line in the log ... */
     double loss, lr, grad_norm; /* ... which these figures of the last step are for */
     uint64_t stale;     /* evaluations since the best one */

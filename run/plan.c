@@ -42,6 +42,8 @@ static bg_status shape_of_init(bg_trainer *r, const bg_train *t, bg_error *err)
         c.patches = t->init_patches;
     if (t->init_grams)
         c.grams = t->init_grams > 0 ? (uint32_t)t->init_grams : 0;
+    if (c.patch_grams == 0)
+        c.patch_grams = ours->patch_grams; /* of a recipe */
     if (t->init_patch_grams)
         c.patch_grams = t->init_patch_grams > 0 ? (uint32_t)t->init_patch_grams : 0;
     *ours = c;

@@ -203,7 +203,7 @@ static bg_status go_on(bg_trainer *r, bg_error *err)
     BG_TRY(bg_folder_tidy(r->sys, t->out, err));
     BG_TRY(bg_checkpoint_resume(&r->state, &found, t->out, &r->optimizer, r->recipe_text, t->notice, t->ctx, err));
     if (!found) {
-        r->state = (bg_state){ .best = NAN };
+        r->state = (bg_state){ .best = NAN, .best_accuracy = NAN };
         BG_TRY(first_weights(r, err));
     } else {
         r->saved_step = r->state.step;
@@ -248,7 +248,7 @@ bg_status bg_trainer_open(bg_trainer *r, const bg_train *t, const bg_machine_opt
     r->started = r->saved_at = bg_clock();
     r->saved_step = UINT64_MAX;
     r->lock = -1;
-    r->state.best = NAN;
+    r->state.best = r->state.best_accuracy = NAN;
     bg_recipe_open(&r->recipe, r->sys);
     bg_meta_open(&r->model_meta, r->sys);
     bg_status s = open_all(r, machine, err);

@@ -168,6 +168,15 @@ static int evaluation_due(const bg_trainer *r, double share)
     return r->state.step % steps == 0;
 }
 
+/* By loss; a classifier's by accuracy first, which goes on growing when the loss does, because a few sure errors weigh so much.
+ * Also when there is none yet. */
+static int is_best(const bg_state *st, const bg_progress *p)
+{
+    if (p->val_accuracy != st->best_accuracy && !isnan(p->val_accuracy))
+        return !(p->val_accuracy < st->best_accuracy);
+    return !(st->best <= p->val_loss);
+}
+
 static bg_status evaluate(bg_trainer *r, bg_progress *p, bg_error *err)
 {
     const bg_evaluation how = { .stop = r->t->stop, .ctx = r->t->ctx, .limit = settings(r)->val_limit };
@@ -182,11 +191,12 @@ static bg_status evaluate(bg_trainer *r, bg_progress *p, bg_error *err)
     p->val_loss = out.score.nats_per_symbol;
     p->val_bits_per_byte = out.score.bits_per_byte;
     p->val_accuracy = out.accuracy;
-    p->best = !(r->state.best <= p->val_loss); /* also when there is none yet */
+    p->best = is_best(&r->state, p);
     r->state.stale = p->best ? 0 : r->state.stale + 1;
     if (!p->best)
         return BG_OK;
     r->state.best = p->val_loss;
+    r->state.best_accuracy = p->val_accuracy;
     return bg_trainer_save_model(r, &out, err);
 }
 

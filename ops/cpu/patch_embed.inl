@@ -5,7 +5,7 @@
  * no sorting, the same bits for any number of threads, and a range of the
  * table (1 MiB at P = 16) stays in the second-level cache.
  *
- * sum_rows adds the rows of n-grams in the same way, from a table that places share. */
+ * sum_rows adds the rows of n-grams in the same way, from a table that places share; a range of it may be larger. */
 
 enum { EMBED_COLUMNS = 64 };
 

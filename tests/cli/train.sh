@@ -243,6 +243,8 @@ mkdir words
 for i in 1 2 3 4; do echo "play song $i" >words/music_$i.txt; echo "pay bill $i" >words/bank_$i.txt; done
 expect 0 "$BGPT" train words --classify --recipe classify-text --hidden 64 --patch-layers 1 --patch-size 4 --patches 12 --steps 60 -t 1 --out worded
 "$BGPT" info worded/model.safetensors | grep -q '^n-grams of patches *16384$' || wrong "not the recipe's n-grams"
+expect 0 "$BGPT" train words --classify --recipe classify-text --init short/model.safetensors --steps 1 -t 1 --out worded-init
+"$BGPT" info worded-init/model.safetensors | grep -q '^n-grams of patches *16384$' || wrong "a model that has no n-grams of patches did not get the recipe's"
 echo "pay for it" >unseen.txt
 "$BGPT" classify -m worded/model.safetensors unseen.txt | grep -q bank || wrong "a word was not found again"
 refuse 2 "65536" "$BGPT" train words --patch-grams 70000 --out x

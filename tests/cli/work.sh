@@ -77,7 +77,7 @@ refuse 2 "name a file" "$BGPT" generate -m "$MODEL" --ext mid --repair --max-byt
 refuse 2 "name a file" "$BGPT" convert -m "$MODEL" --from abc --to mid --repair - -
 expect 0 "$BGPT" generate -q --format=json -f -m "$MODEL" --ext mid --repair --prompt "$FIXTURES/files/p4031.mid" --max-bytes 8 -o mended.mid
 checks=$((checks + 1))
-tr -d ' \n' <"$WORK/stdout" | grep -q '"repair":"repaired"' || wrong "nothing was repaired: $(cat "$WORK/stdout")"
+tr -d ' \n' <"$WORK/stdout" | grep -q '"repair":"repaired' || wrong "nothing was repaired: $(cat "$WORK/stdout")"
 expect 0 "$BGPT" generate -m "$MODEL" --ext mid --repair --max-bytes 8 -o bad2.mid
 says "; beyond repair"
 
