@@ -47,6 +47,11 @@ if(BGPT_TESTS)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR}" TIMEOUT 600)
   endforeach()
+  # The longest one in two parts that run side by side, and what takes long first.
+  add_test(NAME test_faults_train COMMAND test_faults)
+  set_tests_properties(test_faults_train PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR};BGPT_TEST_FILTER=test_train_fails" TIMEOUT 600 COST 300)
+  set_tests_properties(test_faults PROPERTIES ENVIRONMENT "BGPT_SOURCE=${CMAKE_CURRENT_SOURCE_DIR};BGPT_TEST_SKIP=test_train_fails" COST 200)
+  set_tests_properties(test_model test_ops test_reference PROPERTIES COST 100)
   target_sources(test_show PRIVATE cli/bitmap.c cli/wave.c) # readers of the program, not of the library
   target_link_libraries(test_show PRIVATE bgpt_prepare)
   target_link_libraries(test_prepare PRIVATE bgpt_prepare)

@@ -316,5 +316,8 @@ int main(void)
         TEST(test_open_fails), TEST(test_generate_fails), TEST(test_evaluate_fails), TEST(test_convert_fails),
         TEST(test_train_fails), TEST(test_resume_fails),
     };
+    /* patterns of names, so that two processes can share the work; NULL: all, none */
+    cmocka_set_test_filter(getenv("BGPT_TEST_FILTER"));
+    cmocka_set_skip_filter(getenv("BGPT_TEST_SKIP"));
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
