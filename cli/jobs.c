@@ -191,11 +191,11 @@ const char *job_name(const job *j)
     return j->output_path != NULL ? j->output_path : "standard output";
 }
 
-/* The whole file: what was given, then what was made. */
-static int whole_file(const job *j, uint8_t **file, size_t *size)
+/* The whole file: what was given, then what was made, and room behind it. */
+static int whole_file(const job *j, size_t room, uint8_t **file, size_t *size)
 {
     *size = j->request.prompt_size + j->size;
-    *file = malloc(*size + REPAIR_ROOM); /* never of size 0 */
+    *file = malloc(*size + room + 1); /* never of size 0 */
     if (*file == NULL)
         return fail(BGPT_ERR_MEMORY, "%s: out of memory", job_name(j));
     if (j->request.prompt_size > 0)
@@ -253,7 +253,7 @@ static int write_result(const job_setup *s, job *j)
     bgpt_error error = { 0 };
     uint8_t *file;
     size_t size;
-    int code = whole_file(j, &file, &size);
+    int code = whole_file(j, s->repair ? REPAIR_ROOM : 0, &file, &size);
     if (code != 0)
         return code;
     midi_verdict verdict = { .made = NULL };
