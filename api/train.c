@@ -62,6 +62,7 @@ bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
     t->config.grams = s->config.grams;
     t->config.match = s->config.match;
     t->config.patch_grams = s->config.patch_grams;
+    t->config.rotary = s->config.rotary;
     t->batch = s->batch;
     t->lr = s->lr;
     t->min_lr = s->min_lr;

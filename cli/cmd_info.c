@@ -54,6 +54,7 @@ static json_t *config_json(const bgpt_config *c)
     choice_word(SHAPE_PREVIOUS, (int)c->previous, word, sizeof word);
     json_object_set_new(o, "previous", json_string(word));
     json_object_set_new(o, "match", json_boolean(c->match));
+    json_object_set_new(o, "rotary", json_boolean(c->rotary));
     return o;
 }
 
@@ -113,6 +114,7 @@ static void print_facts(const bgpt_model *m)
     choice_word(SHAPE_PREVIOUS, (int)c.previous, word, sizeof word);
     out("%-20s  %s\n", "sees of patch before", word);
     out("%-20s  %s\n", "looks for matches", c.match ? "yes" : "no");
+    out("%-20s  %s\n", "rotary positions", c.rotary ? "yes" : "no");
     out("%-20s  %llu\n", "parameters", (unsigned long long)bgpt_parameters(m));
     for (size_t i = 0; bgpt_metadata(m, i, &key, &value); i++) {
         if (strcmp(key, "labels") != 0)

@@ -54,7 +54,7 @@ static const option train_options[] = {
     { "patience", 0, OPTION_COUNT, AT(patience), 1, 4e9, NULL, "N",
       "with --val, end when N evaluations in a row have not been the best so far; the run is finished then, and --resume does not go on" },
     HEADING("Optimiser"),
-    { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, NULL, "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout, --previous, --grams, --patch-grams and --match overrule them; fast unless told, with --classify classify" },
+    { "recipe", 0, OPTION_TEXT, AT(recipe), 0, 0, NULL, "NAME", "settings that belong together (--recipe list shows them); single options below, --dropout, --previous, --grams, --patch-grams, --match and --rotary overrule them; fast unless told, with --classify classify" },
     { "batch", 0, OPTION_COUNT, AT(batch), 1, 65535, NULL, "N", "files side by side (fast: 8, classify: 16)" },
     { "accumulate", 0, OPTION_COUNT, AT(accumulate), 1, 65535, NULL, "N", "batches of a step (1)" },
     { "lr", 0, OPTION_REAL, AT(lr), 1e-12, 1e12, NULL, "X", "learning rate (fast: 5e-3, classify: 2e-3, plain: 3e-4)" },

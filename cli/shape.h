@@ -7,7 +7,7 @@
 /* A member `shape` of the command's arguments; 0 and NULL: not given. */
 typedef struct shape_arguments {
     const char *size;
-    int previous, match; /* as the library counts them */
+    int previous, match, rotary; /* as the library counts them */
     uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams, patch_grams;
 } shape_arguments;
 
@@ -30,7 +30,9 @@ typedef struct shape_arguments {
     { "patch-grams", 0, OPTION_COUNT, SHAPE_AT(type, patch_grams), 0, 65536, NULL, "ROWS", \
       "such tables for the patch decoder: a patch's input gets a row for the 3, 4 and 5 bytes up to each of its bytes; for labels of texts; 0: none" }, \
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
-      "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }
+      "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }, \
+    { "rotary", 0, OPTION_CHOICE, SHAPE_AT(type, rotary), 0, 0, NULL, "no|yes", \
+      "attention between patches sees how far apart they are, beside what place each has" }
 
 /* Was any of them typed but --patches, --patch-layers, --byte-layers, --grams and --patch-grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);

@@ -131,6 +131,9 @@ typedef struct bgpt_config {
     /* Rows of each of three tables of which, for each patch, the rows of the 3, 4 and 5 bytes up to each of its bytes are added
      * to the patch decoder's input (likewise); 0: none; at most 65536. */
     uint32_t patch_grams;
+    /* 1: in the patch decoder queries and keys are turned by angles in proportion to their patch's place (rotary positions, Su et
+     * al. 2021), so that attention sees how far apart patches are, beside the table of places (likewise); 0: not. */
+    uint32_t rotary;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with

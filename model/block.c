@@ -30,6 +30,8 @@ static void queries_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
     const bg_acts *a = &s->acts[layer];
     norm(s, s->t.ln, a->mean1, a->rstd1, a->x_in, &b->ln1, p->R);
     s->be->ops->linear(s->be, a->qkv, NULL, s->t.ln, &b->qkv, BG_EPI_ACT, p->R, NULL);
+    if (s->turn)
+        s->be->ops->rotate(s->be, a->qkv, s->turn, p->position, p->R, s->C, 0);
 }
 
 static void block_forward(bg_stack *s, uint32_t layer, const bg_pass *p)
@@ -74,6 +76,8 @@ static const void *queries_backward(bg_stack *s, uint32_t layer, const bg_pass *
     const bg_acts *a = &s->acts[layer];
     const bg_temps *t = &s->t;
     const bg_dropout drop_below = block_dropout(p, layer ? layer - 1 : 0, SITE_OUT);
+    if (s->turn)
+        op->rotate(s->be, t->wide, s->turn, p->position, p->R, s->C, 1);
     op->linear_back_input(s->be, t->dln, t->wide, NULL, NULL, &b->qkv, p->R);
     const void *dy = norm_back(s, &b->ln1, a->x_in, a->mean1, a->rstd1, dres, t->dln, t->ln, layer ? t->dy : NULL, &drop_below, p->R);
     op->linear_back_weight(s->be, &b->qkv, t->ln, t->wide, p->R);
@@ -159,6 +163,8 @@ void bg_stack_step(bg_stack *s, void *y, float *x, const bg_temps *t, void *qkv,
         const bg_block *b = &s->blocks[layer];
         norm(s, t->ln, NULL, NULL, x, &b->ln1, R);
         op->linear(s->be, qkv, NULL, t->ln, &b->qkv, BG_EPI_ACT, R, NULL);
+        if (s->turn)
+            op->rotate(s->be, qkv, s->turn, step->pos, R, s->C, 0);
         op->attention_cached(s->be, t->dln, qkv, step->cache[layer], step->slots, step->length, step->slot, step->pos, R, s->C);
         op->linear(s->be, x, x, t->dln, &b->proj, BG_EPI_RESIDUAL, R, NULL);
         norm(s, t->ln, NULL, NULL, x, &b->ln2, R);

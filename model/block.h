@@ -46,6 +46,7 @@ typedef struct bg_stack {
     uint32_t C, layers;
     bg_block *blocks;  /* (layers) */
     bg_norm lnf;
+    const float *turn; /* (positions,64) of op rotate; NULL without rotary positions */
     bg_acts *acts;     /* (layers) */
     float *meanf, *rstdf; /* (R) */
     bg_temps t;
@@ -59,6 +60,7 @@ typedef struct bg_pass {
     uint64_t seed, step;
     uint32_t site0;          /* first dropout site of this stack; 1 + 3 per layer are used */
     uint64_t row0;           /* dropout id of row 0 */
+    const uint32_t *position; /* (R), where the stack has rotary positions */
     const bg_prefix *before; /* (layers), or NULL */
     const bg_prefix *behind; /* (layers), or NULL: what others saw of these rows as theirs; gradients come back from there */
 } bg_pass;

@@ -1,6 +1,7 @@
 /* Opening a model: parameters bound to the views the passes use. */
 #include "model/internal.h"
 
+#include <math.h>
 #include <string.h>
 
 bg_limits bg_config_limits(const bg_config *c)
@@ -115,6 +116,32 @@ static void list_weights(bg_model *m)
     m->bound_count = n;
 }
 
+static bg_status reserve_rotary(bg_model *m, bg_error *err)
+{
+    const size_t bytes = (size_t)m->config.patches * BG_HEAD * sizeof(float);
+    m->turn = m->be->ops->alloc(m->be, bytes);
+    m->host_turn = bg_alloc_zero(m->be->sys, m->config.patches, BG_HEAD * sizeof(float));
+    return m->turn && m->host_turn ? BG_OK : bg_fail_memory(err, "the table of rotary positions", bytes);
+}
+
+/* Cosines and sines of the angles at every place, where the base is another than they were made of. */
+static void fill_rotary(bg_model *m)
+{
+    enum { PAIRS = BG_HEAD / 2 };
+    float base;
+    m->be->ops->read(m->be, &base, at(m, m->weights, m->params.at[BG_ROTARY]), sizeof base);
+    if (base == m->rotary_base)
+        return;
+    for (size_t place = 0; place < m->config.patches; place++)
+        for (int d = 0; d < PAIRS; d++) {
+            const double angle = (double)place * pow((double)base, -d / (double)PAIRS);
+            m->host_turn[place * BG_HEAD + d] = (float)cos(angle);
+            m->host_turn[place * BG_HEAD + PAIRS + d] = (float)sin(angle);
+        }
+    m->be->ops->write(m->be, m->turn, m->host_turn, m->config.patches * BG_HEAD * sizeof *m->host_turn);
+    m->rotary_base = base;
+}
+
 static bg_status reserve_parameters(bg_model *m, bg_error *err)
 {
     const bg_ops *op = m->be->ops;
@@ -132,7 +159,10 @@ static bg_status reserve_parameters(bg_model *m, bg_error *err)
     m->prefix = prefix ? bg_alloc_zero(m->be->sys, m->config.byte_layers, sizeof *m->prefix) : NULL;
     if (!m->block_memory || !m->bound || (keys && !m->keys) || (prefix && !m->prefix))
         return bg_fail_memory(err, "the table of layers", blocks * sizeof *m->block_memory);
+    if (m->config.rotary)
+        BG_TRY(reserve_rotary(m, err));
     bind(m);
+    m->patch.turn = m->turn;
     list_weights(m);
     return op->weights_bind(m->be, m->bound, m->bound_count, m->form, err);
 }
@@ -170,6 +200,8 @@ void bg_model_close(bg_model *m)
     op->free(m->be, m->memory);
     op->free(m->be, m->weights);
     op->free(m->be, m->grads);
+    op->free(m->be, m->turn);
+    bg_free(sys, m->host_turn);
     bg_free(sys, m->host_loss_start);
     bg_free(sys, m->host_rows);
     bg_match_close(&m->match);
@@ -190,6 +222,8 @@ float *bg_model_grads(bg_model *m) { return m->grads; }
 
 void bg_model_changed(bg_model *m)
 {
+    if (m->turn)
+        fill_rotary(m);
     m->be->ops->weights_changed(m->be, m->bound, m->bound_count);
 }
 

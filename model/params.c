@@ -52,6 +52,7 @@ static uint32_t tensor_count(const bg_config *c)
         places++;
     if (c->patch_grams)
         places += BG_GRAM_TABLES;
+    places += c->rotary != 0;
     if (bg_sees_keys(c))
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
@@ -117,6 +118,8 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
     bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
     wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
+    if (c->rotary)
+        add_place(p, BG_ROTARY, PATCH "rotary.base", 1, 1, 0, BG_INIT_ROTARY);
     p->patch_blocks = p->count;
     add_blocks(p, PATCH "base.", c->patch_layers, H);
     add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
@@ -163,20 +166,20 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     add_place(p, BG_BYTE_LNF_B, BYTE "base.transformer.ln_f.bias", 1, Hb, 0, BG_INIT_ZERO);
 }
 
-/* Give every tensor its place; the unused wte comes last. */
+/* Give every tensor its place; what training leaves as it is comes last. */
 static void place(bg_params *p)
 {
     size_t at = 0;
-    for (int unused = 0; unused < 2; unused++) {
+    for (int fixed = 0; fixed < 2; fixed++) {
         for (uint32_t i = 0; i < p->count; i++) {
-            if ((i == p->at[BG_PATCH_WTE]) != unused)
+            if ((i == p->at[BG_PATCH_WTE] || i == p->at[BG_ROTARY]) != fixed)
                 continue;
             bg_tensor *t = &p->tensors[i];
             t->offset = at;
             at += (t->count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
             p->parameters += t->count;
         }
-        if (!unused)
+        if (!fixed)
             p->trained = at;
     }
     p->floats = at;
@@ -287,6 +290,7 @@ void bg_params_init(const bg_params *p, float *flat, uint64_t seed, bg_embedding
             switch (t->init) {
             case BG_INIT_ZERO: break;
             case BG_INIT_ONE: w[k] = 1.0f; break;
+            case BG_INIT_ROTARY: w[k] = BG_ROTARY_BASE; break;
             case BG_INIT_NORMAL:
             case BG_INIT_RESIDUAL: w[k] = (float)bg_rng_normal(&r) * t->init_std; break;
             }

@@ -13,7 +13,11 @@
 
 enum { BG_TENSOR_NAME = 96 };
 
-typedef enum bg_init { BG_INIT_ZERO, BG_INIT_ONE, BG_INIT_NORMAL, BG_INIT_RESIDUAL } bg_init;
+typedef enum bg_init { BG_INIT_ZERO, BG_INIT_ONE, BG_INIT_NORMAL, BG_INIT_RESIDUAL, BG_INIT_ROTARY } bg_init;
+
+/* Base of rotary positions (Su et al. 2021): the angles of a head's 32 pairs a patch apart are its powers from 0 down to -31/32.
+ * It is about the longest distance told apart, and exact in fp16 and bf16. */
+#define BG_ROTARY_BASE 1024.0f
 
 /* How rows that stand for numbers begin: each by itself (GPT-2), or those of numbers that share bits alike, or of
  * neighbours (byte values only). */
@@ -44,7 +48,7 @@ typedef enum bg_block_field {
 
 /* Tensors outside the blocks. */
 typedef enum bg_place {
-    BG_PATCH_EMBED_W, BG_PATCH_EMBED_B, BG_PATCH_WTE, BG_PATCH_WPE, BG_PATCH_LNF_W, BG_PATCH_LNF_B,
+    BG_PATCH_EMBED_W, BG_PATCH_EMBED_B, BG_PATCH_WTE, BG_PATCH_WPE, BG_ROTARY, BG_PATCH_LNF_W, BG_PATCH_LNF_B,
     BG_FEATURE_W, BG_FEATURE_B, BG_BYTE_WTE, BG_BYTE_WPE, BG_BYTE_LNF_W, BG_BYTE_LNF_B,
     BG_PREVIOUS_W, BG_PREVIOUS_PLACES, BG_PATCH_GRAMS_W, BG_GRAMS_W = BG_PATCH_GRAMS_W + BG_GRAM_TABLES, BG_MATCH_W = BG_GRAMS_W + BG_GRAM_TABLES, BG_CLASSIFIER_W, BG_CLASSIFIER_B, BG_PLACES
 } bg_place;
@@ -62,8 +66,8 @@ typedef struct bg_params {
     uint32_t keys;          /* of the first byte layer's table of symbols (257,2Hb), then of places (P,2Hb), and so on by
                                layers; BG_NO_TENSOR without BG_PREVIOUS_KEYS */
     size_t floats;          /* length of the flat buffer, alignment gaps included */
-    size_t trained;         /* floats in front that training changes: the reference's unused
-                               wte (1,H) lies behind them (PyTorch gives it no gradient, so no decay) */
+    size_t trained;         /* floats in front that training changes: behind them lie the reference's unused
+                               wte (1,H) (PyTorch gives it no gradient, so no decay) and the base of rotary positions */
     uint64_t parameters;    /* sum of counts */
 } bg_params;
 

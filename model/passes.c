@@ -47,6 +47,7 @@ static bg_pass patch_pass(const bg_model *m, const bg_batch *b, const bg_noise *
         if (b->row_start[i + 1] - b->row_start[i] > longest)
             longest = b->row_start[i + 1] - b->row_start[i];
     p.R = b->rows;
+    p.position = m->position;
     p.segments = (bg_segments){ .S = b->files, .longest = longest, .start = m->row_start };
     return p;
 }

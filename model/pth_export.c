@@ -297,6 +297,8 @@ static bg_status export_file(bg_st_file *f, const char *pth, int replace, bg_err
     BG_TRY(bg_file_config(&c, f, err));
     if (c.previous)
         return bg_fail(err, BG_ERR_FAILED, "%s: its byte decoder sees the patch before, which the reference's does not", f->path);
+    if (c.rotary)
+        return bg_fail(err, BG_ERR_FAILED, "%s: its patch decoder has rotary positions, which the reference's does not", f->path);
     if (c.patch_grams)
         return bg_fail(err, BG_ERR_FAILED, "%s: its patch decoder has tables of n-grams, which the reference's does not", f->path);
     if (c.grams || c.match)

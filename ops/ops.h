@@ -183,6 +183,9 @@ struct bg_ops {
      * before: NULL, or what stands in front of the segments; their columns count from it. */
     void (*attention)(bg_backend *be, void *out, float *lse, const void *qkv, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop);
     void (*attention_back)(bg_backend *be, void *dqkv, const void *dout, const void *out, const void *qkv, const float *lse, const bg_segments *s, const bg_prefix *before, size_t C, const bg_dropout *drop);
+    /* Queries and keys of qkv act (R,3C), in place: in each head, elements d and d + 32 as a point of the plane turned by the angle whose
+     * cosine and sine are turn[pos[r]*64 + d] and turn[pos[r]*64 + 32 + d]; back != 0: by its negative, which is the gradient. */
+    void (*rotate)(bg_backend *be, void *qkv, const float *turn, const uint32_t *pos, size_t R, size_t C, int back);
     /* Key/value cache of one layer: `slots` sequences of at most `length`. */
     size_t (*cache_bytes)(bg_backend *be, size_t slots, size_t length, size_t C);
     /* Rows are appended at (slot[r], pos[r]) first, then row r attends to

@@ -212,6 +212,11 @@ static void p_byte_embed_step(bg_backend *be, float *x, const void *feature, con
     TIMED(byte_embed_step(be, x, feature, src, token, pos, wte, wpe, R, C), "byte_embed_step", R, C, 0, 0);
 }
 
+static void p_rotate(bg_backend *be, void *qkv, const float *turn, const uint32_t *pos, size_t R, size_t C, int back)
+{
+    TIMED(rotate(be, qkv, turn, pos, R, C, back), "rotate", R, 2 * C, 0, 0);
+}
+
 static void p_sum_rows(bg_backend *be, float *x, const float *table, const uint16_t *index, size_t R, size_t P, size_t C)
 {
     TIMED(sum_rows(be, x, table, index, R, P, C), "sum_rows", R * P, C, 0, 0);
@@ -320,6 +325,7 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
+    WRAP(rotate);
     WRAP(sum_rows), WRAP(sum_rows_back);
     WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(symbol_embed), WRAP(symbol_embed_back), WRAP(add_part), WRAP(cache_put);
     WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);

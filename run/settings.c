@@ -32,6 +32,7 @@ const bg_row bg_settings_rows[] = {
     { "previous", BG_ROW_U32, AT(config.previous), BG_PREVIOUS_NONE, 0, BG_PREVIOUS_NONE, BG_PREVIOUS_PATCH, previous },
     { "grams", BG_ROW_U32, AT(config.grams), 0, 0, 0, BG_MAX_GRAMS, NULL },
     { "patch_grams", BG_ROW_U32, AT(config.patch_grams), 0, 0, 0, BG_MAX_GRAMS, NULL },
+    { "rotary", BG_ROW_U32, AT(config.rotary), 0, 0, 0, 1, NULL },
     { "match", BG_ROW_U32, AT(config.match), 0, 0, 0, 1, NULL },
     { "classify", BG_ROW_U32, AT(classify), 0, 0, 0, 1, NULL },
     { "batch", BG_ROW_U32, AT(batch), 8, 0, 1, 65535, NULL },

@@ -371,3 +371,45 @@ const ops_case ops_attention = {
     .name = "attention", .describe = attention_describe, .reference = attention_reference, .forward = attention_forward,
     .backward = attention_backward, .tolerance = 5e-6,
 };
+
+/* --- queries and keys turned --------------------------------------------------------- */
+
+/* Any pair of numbers for cosine and sine: the way back is the transpose. */
+static void rotate_describe(ops_problem *p)
+{
+    IN(0, "qkv", OPS_ACT, .rows = p->R, .columns = 3 * p->C, .by_row = 1);
+    IN(1, "turn", OPS_PARAM, .rows = 32, .columns = 64, .no_grad = 1);
+    OUT(0, "qkv", OPS_ACT, .rows = p->R, .columns = 3 * p->C, .by_row = 1);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void rotate_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    for (size_t r = 0; r < p->R; r++)
+        for (size_t c = 0; c < 3 * p->C; c++) {
+            const double *turn = in[1] + p->pos[r] * 64, *x = in[0] + r * 3 * p->C + c;
+            const size_t d = c % 64;
+            const double value = d < 32 ? x[0] * turn[d] - x[32] * turn[32 + d] : x[0] * turn[d - 32] + x[-32] * turn[d];
+            out[0][r * 3 * p->C + c] = c < 2 * p->C ? value : x[0];
+        }
+}
+
+static void rotate_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    memcpy(b->out[0], b->in[0], p->R * bg_stride(be->act_size, 3 * p->C) * be->act_size);
+    be->ops->rotate(be, b->out[0], b->in[1], p->pos, p->R, p->C, 0);
+}
+
+static void rotate_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    memcpy(b->din[0], b->dout[0], p->R * bg_stride(be->act_size, 3 * p->C) * be->act_size);
+    be->ops->rotate(be, b->din[0], b->in[1], p->pos, p->R, p->C, 1);
+}
+
+static void rotate_slice(ops_problem *p, size_t first) { p->pos += first; }
+
+const ops_case ops_rotate = {
+    .name = "rotate", .describe = rotate_describe, .reference = rotate_reference, .forward = rotate_forward, .backward = rotate_backward, .tolerance = 1e-6,
+    .slice = rotate_slice,
+};

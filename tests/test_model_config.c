@@ -11,9 +11,10 @@
 #include "model/file.h"
 #include "tests/support_check.h"
 
-static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0 };
-static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0, 0 };
-static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0 };
+static const bg_config rotary = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 1 };
+static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0, 0, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0 };
 
 /* One change to the header of a model of `config`. */
 typedef struct change {
@@ -78,12 +79,14 @@ static const change changes[] = {
     { &plain, NULL, NULL, NULL },
     { &wide_bytes, NULL, NULL, NULL },
     { &classifier, NULL, NULL, NULL },
+    { &rotary, NULL, NULL, NULL },
     { &plain, PATCH "base.ln_f.bias", "F16 64", NULL },
     { &plain, PATCH "base.h.0.attn.bias", "BOOL 1 1 5 5", NULL },
     { &plain, PATCH "base.h.0.attn.masked_bias", "F32", NULL },
     { &plain, BYTE "base.lm_head.weight", "F32 257 64", NULL },
     { &plain, "optimizer.m." PATCH "base.ln_f.bias", "F32 64", NULL },
     { &plain, BYTE "base.lm_head.weight", "F32 257 65", "lm_head.weight: dimension 1 is 65" },
+    { &rotary, PATCH "rotary.base", "F32 2", "rotary.base: dimension 0 is 2 in the file, 1 by" },
     { &plain, "something.else", "F32 4", "tensor something.else does not belong" },
     { &plain, "classifier.weight", "F32 3 64", "classifier.bias is missing" },
     { &plain, PATCH "base.h.2.ln_1.weight", "F32 64", "h.2.ln_1.weight does not belong" },

@@ -86,7 +86,7 @@ static void test_ends(void **state) { ops_at_each_level(check_ends, 2); }
 
 /* --- orthogonal rows --------------------------------------------------------------------- */
 
-static const bg_config shape = { 64, 2, 1, 128, 12, 8, 0, 0, 0, 0, 0 };
+static const bg_config shape = { 64, 2, 1, 128, 12, 8, 0, 0, 0, 0, 0, 0 };
 
 static void newton_schulz(double *x, size_t n, size_t N)
 {

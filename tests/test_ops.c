@@ -54,6 +54,8 @@ static const ops_size sizes[] = {
     { &ops_attention, 97, 128, 0, OPS_ATTENTION_DROPPED },
     { &ops_attention, 9 * 16, 128, 16, OPS_UNIFORM | OPS_BEFORE },
     { &ops_attention, 200, 64, 0, OPS_ATTENTION_DROPPED | OPS_BEFORE },
+    { &ops_rotate, 7, 64, 0, 0 },
+    { &ops_rotate, 97, 192, 0, 0 },
     { &ops_patch_embed, 7, 64, 0, 0 },
     { &ops_patch_embed, 97, 257, 0, 0 },
     { &ops_byte_embed, 7, 64, 0, 0 },

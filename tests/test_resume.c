@@ -51,6 +51,7 @@ static void prepare_muon(run_setup *r, const char *out)
     r->train.config.grams = 300;
     r->train.config.patch_grams = 200;
     r->train.config.match = 1;
+    r->train.config.rotary = 1;
 }
 
 static void test_interrupted_muon(void **state)

@@ -30,6 +30,7 @@ typedef struct row_work {
     const char *x;
     const uint32_t *index;
     size_t y_stride, x_stride, columns, rows, per_task;
+    float direction; /* of a rotation: 1 or -1 */
 } row_work;
 
 AI void run_rows(bg_backend *be, bg_task *fn, row_work *w)
@@ -103,4 +104,30 @@ static void scatter_rows(bg_backend *be, void *dx, const void *dy, const uint32_
     size_t stride = act_stride(C) * sizeof(act);
     row_work w = { .y = dx, .x = dy, .index = idx, .y_stride = stride, .x_stride = stride, .columns = C * sizeof(act), .rows = R };
     run_rows(be, scatter_task, &w);
+}
+
+AI void rotate_head(act *x, const float *turn, float direction)
+{
+    for (size_t d = 0; d < BG_HEAD / 2; d += VW) {
+        const vf c = vload(turn + d), s = vload(turn + BG_HEAD / 2 + d) * direction, a = aload(x + d), b = aload(x + BG_HEAD / 2 + d);
+        astore(x + d, a * c - b * s);
+        astore(x + BG_HEAD / 2 + d, b * c + a * s);
+    }
+}
+
+static void rotate_task(void *arg, size_t task, unsigned thread)
+{
+    const row_work *w = arg;
+    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->rows);
+    for (size_t r = begin; r < end; r++) {
+        const float *turn = (const float *)w->x + (size_t)w->index[r] * BG_HEAD;
+        for (size_t c = 0; c < w->columns; c += BG_HEAD)
+            rotate_head((act *)(w->y + r * w->y_stride) + c, turn, w->direction);
+    }
+}
+
+static void rotate(bg_backend *be, void *qkv, const float *turn, const uint32_t *pos, size_t R, size_t C, int back)
+{
+    row_work w = { .y = qkv, .x = (const char *)turn, .index = pos, .y_stride = act_stride(3 * C) * sizeof(act), .columns = 2 * C, .rows = R, .direction = back ? -1.0f : 1.0f };
+    run_rows(be, rotate_task, &w);
 }

@@ -27,6 +27,7 @@ const bg_cpu_level LEVEL_TABLE = {
         .layernorm_back = layernorm_back,
         .attention = attention,
         .attention_back = attention_back,
+        .rotate = rotate,
         .cache_bytes = cache_bytes,
         .attention_cached = attention_cached,
         .cache_put = cache_put,

@@ -227,6 +227,15 @@ expect 0 "$BGPT" train cpu:0:4:1-4 --loss target --init short/model.safetensors 
 grep -q '^context in patches *80$' long.txt || wrong "not the model's context"
 grep -q '^rows of n-grams *16$' long.txt || wrong "not the model's tables"
 
+# rotary positions: of an option, kept by --init, and not of a published model
+expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --rotary yes --out turned -q
+"$BGPT" info turned/model.safetensors | grep -q '^rotary positions *yes$' || wrong "no rotary positions"
+"$BGPT" info turned/model.safetensors --format=json | grep -q '"rotary": true' || wrong "no rotary positions in JSON"
+refuse 1 "rotary positions" "$BGPT" export turned/model.safetensors turned.pth
+expect 0 "$BGPT" train "$data" --init turned/model.safetensors --patches 100 --steps 1 --out turned-on -q
+"$BGPT" info turned-on/model.safetensors | grep -q '^rotary positions *yes$' || wrong "rotary positions were lost"
+refuse 2 "takes the shape from its model" "$BGPT" train "$data" --init published/model.safetensors --rotary yes --steps 1 --out x -q
+
 # n-grams of patches: of a recipe, of an option, added to a model that has none and taken away again
 expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --patch-grams 20 --out patch-grams -q
 refuse 1 "patch decoder has tables of n-grams" "$BGPT" export patch-grams/model.safetensors patch-grams.pth
