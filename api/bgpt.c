@@ -34,6 +34,7 @@ bgpt_status bg_api_return(bgpt_error *to, bg_status status, const bg_error *from
     }
     return (bgpt_status)status;
 }
+_Static_assert((int)BGPT_MIDI_REPAIR_ROOM == (int)BG_MIDI_REPAIR_ROOM, "a repair needs what the header says");
 _Static_assert(sizeof ((bgpt_error *)0)->text == BG_ERROR_TEXT, "both error texts must be equally long");
 
 bg_machine_options bg_api_machine(const bgpt_options *opt, const bg_sys *sys)

@@ -17,8 +17,7 @@ enum {
      * streams rarely stand idle at its end; few enough that inputs and results
      * fit memory and an interruption loses little. */
     GROUP = 256,
-    FIRST_CAPACITY = 4096,
-    REPAIR_ROOM = 4 * 65535 /* what bgpt_midi_repair may add */
+    FIRST_CAPACITY = 4096
 };
 
 /* No context holds more than 65536 patches of a few dozen bytes; a longer
@@ -219,7 +218,7 @@ static void judge_midi(midi_verdict *v, bool repair, uint8_t *file, size_t *size
     v->made = bgpt_midi_check(file, *size, &v->error) == BGPT_OK ? "well-formed" : v->error.text;
     if (!repair || v->error.code == BGPT_OK)
         return;
-    if (bgpt_midi_repair(file, size, *size + REPAIR_ROOM, &cut, &error) != BGPT_OK)
+    if (bgpt_midi_repair(file, size, *size + BGPT_MIDI_REPAIR_ROOM, &cut, &error) != BGPT_OK)
         snprintf(v->repaired, sizeof v->repaired, "beyond repair");
     else if (cut > 0)
         snprintf(v->repaired, sizeof v->repaired, "repaired, without %zu bytes that fit nowhere", cut);
@@ -253,7 +252,7 @@ static int write_result(const job_setup *s, job *j)
     bgpt_error error = { 0 };
     uint8_t *file;
     size_t size;
-    int code = whole_file(j, s->repair ? REPAIR_ROOM : 0, &file, &size);
+    int code = whole_file(j, s->repair ? BGPT_MIDI_REPAIR_ROOM : 0, &file, &size);
     if (code != 0)
         return code;
     midi_verdict verdict = { .made = NULL };

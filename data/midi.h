@@ -24,6 +24,9 @@ bg_status bg_midi_read(const uint8_t *data, size_t size, const bg_midi_sink *sin
 /* facts may be NULL.  BG_ERR_FORMAT: "byte 123: ..." */
 bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, bg_error *err);
 
+/* The most that a repair adds: an End of Track for each of the tracks that a header can count. */
+enum { BG_MIDI_REPAIR_ROOM = 4 * 65535 };
+
 /* Make it well-formed, in place.  Every track gets the length that its events have; one that breaks off gets an End of Track behind
  * its last whole event; what lies between is taken away, *cut bytes in all; the header is told how many tracks there are.  A file that is
  * well-formed stays as it is.  *size changes; `capacity` is what data holds, 4 bytes beyond *size for each track that lacks its end (BG_ERR_ARGUMENT: too

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void repair(const uint8_t *data, size_t size)
 {
-    const size_t room = size + 4 * 65535, before = size;
+    const size_t room = size + BG_MIDI_REPAIR_ROOM, before = size;
     size_t cut;
     uint8_t *copy = malloc(room);
     bg_error err;

@@ -337,6 +337,9 @@ BGPT_API bgpt_status bgpt_average(const char *const *models, const double *share
 /* Is this a well-formed Standard MIDI File?  BGPT_ERR_FORMAT with offset and cause if not. */
 BGPT_API bgpt_status bgpt_midi_check(const uint8_t *data, size_t size, bgpt_error *err);
 
+/* The most that a repair adds to a file. */
+enum { BGPT_MIDI_REPAIR_ROOM = 4 * 65535 };
+
 /* Make it one, in place: a track's length, which stands in front of it, becomes that of its events; one that breaks off gets an End of Track
  * behind its last whole event; what lies between is taken away, *cut bytes in all.  A well-formed file stays as it is.  *size changes; capacity is what
  * data holds, 4 bytes beyond *size for each track that lacks its end (BGPT_ERR_ARGUMENT: too little, and the file is half done).  BGPT_ERR_FORMAT, and
