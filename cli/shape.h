@@ -32,7 +32,7 @@ typedef struct shape_arguments {
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
       "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }, \
     { "rotary", 0, OPTION_CHOICE, SHAPE_AT(type, rotary), 0, 0, NULL, "no|yes", \
-      "attention between patches sees how far apart they are, beside what place each has" }
+      "attention between patches sees how far apart they are, instead of the place of each" }
 
 /* Was any of them typed but --patches, --patch-layers, --byte-layers, --grams and --patch-grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);

@@ -249,9 +249,9 @@ bg_status bg_midi_check(const uint8_t *data, size_t size, bg_midi_facts *facts, 
 
 /* --- repair ------------------------------------------------------------------ */
 
-enum { CHUNK_HEADER = 8, MOST_TRACKS = 65535 };
-
 static const uint8_t end_of_track[] = { 0x00, 0xFF, 0x2F, 0x00 };
+
+enum { CHUNK_HEADER = 8, MOST_TRACKS = BG_MIDI_REPAIR_ROOM / (int)sizeof end_of_track };
 
 /* A file being mended in place. */
 typedef struct mender {

@@ -132,7 +132,7 @@ typedef struct bgpt_config {
      * to the patch decoder's input (likewise); 0: none; at most 65536. */
     uint32_t patch_grams;
     /* 1: in the patch decoder queries and keys are turned by angles in proportion to their patch's place (rotary positions, Su et
-     * al. 2021), so that attention sees how far apart patches are, beside the table of places (likewise); 0: not. */
+     * al. 2021), so that attention sees how far apart patches are instead of the place of each (likewise); 0: not. */
     uint32_t rotary;
 } bgpt_config;
 
@@ -342,7 +342,7 @@ enum { BGPT_MIDI_REPAIR_ROOM = 4 * 65535 };
 
 /* Make it one, in place: a track's length, which stands in front of it, becomes that of its events; one that breaks off gets an End of Track
  * behind its last whole event; what lies between is taken away, *cut bytes in all.  A well-formed file stays as it is.  *size changes; capacity is what
- * data holds, 4 bytes beyond *size for each track that lacks its end (BGPT_ERR_ARGUMENT: too little, and the file is half done).  BGPT_ERR_FORMAT, and
+ * data holds, 4 bytes beyond *size for each track that lacks its end, or BGPT_MIDI_REPAIR_ROOM (BGPT_ERR_ARGUMENT: too little, and the file is half done).  BGPT_ERR_FORMAT, and
  * nothing is changed: there is no header or no track. */
 BGPT_API bgpt_status bgpt_midi_repair(uint8_t *data, size_t *size, size_t capacity, size_t *cut, bgpt_error *err);
 

@@ -80,11 +80,25 @@ bg_status bg_file_check_tied(bg_st_file *f, bg_error *err)
     return BG_OK;
 }
 
+static bg_status check_rotary(bg_model *m, const bg_st_file *f, bg_error *err)
+{
+    const bg_params *p = bg_model_params(m);
+    const uint32_t at = p->at[BG_ROTARY];
+    bg_backend *be = bg_model_backend(m);
+    float base = BG_ROTARY_BASE;
+    if (at != BG_NO_TENSOR)
+        be->ops->read(be, &base, bg_model_weights(m) + p->tensors[at].offset, sizeof base);
+    if (base == BG_ROTARY_BASE)
+        return BG_OK;
+    return bg_fail(err, BG_ERR_FORMAT, "%s: %s is %g; only %g is known", f->path, p->tensors[at].name, (double)base, (double)BG_ROTARY_BASE);
+}
+
 bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err)
 {
     bg_backend *be = bg_model_backend(m);
     BG_TRY(bg_file_check_tied(f, err));
     BG_TRY(load_all(m, bg_model_weights(m), f, "", NULL, err));
+    BG_TRY(check_rotary(m, f, err));
     bg_model_changed(m);
     return be->ops->sync(be, err);
 }
@@ -95,6 +109,7 @@ bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg
     *loaded = 0;
     BG_TRY(bg_file_check_tied(f, err));
     BG_TRY(load_all(m, bg_model_weights(m), f, "", loaded, err));
+    BG_TRY(check_rotary(m, f, err));
     bg_model_changed(m);
     return be->ops->sync(be, err);
 }

@@ -116,30 +116,26 @@ static void list_weights(bg_model *m)
     m->bound_count = n;
 }
 
+/* Cosines and sines of the angles at every place. */
 static bg_status reserve_rotary(bg_model *m, bg_error *err)
 {
-    const size_t bytes = (size_t)m->config.patches * BG_HEAD * sizeof(float);
-    m->turn = m->be->ops->alloc(m->be, bytes);
-    m->host_turn = bg_alloc_zero(m->be->sys, m->config.patches, BG_HEAD * sizeof(float));
-    return m->turn && m->host_turn ? BG_OK : bg_fail_memory(err, "the table of rotary positions", bytes);
-}
-
-/* Cosines and sines of the angles at every place, where the base is another than they were made of. */
-static void fill_rotary(bg_model *m)
-{
     enum { PAIRS = BG_HEAD / 2 };
-    float base;
-    m->be->ops->read(m->be, &base, at(m, m->weights, m->params.at[BG_ROTARY]), sizeof base);
-    if (base == m->rotary_base)
-        return;
-    for (size_t place = 0; place < m->config.patches; place++)
+    const size_t places = m->config.patches, bytes = places * BG_HEAD * sizeof(float);
+    float *turn = bg_alloc_zero(m->be->sys, places, BG_HEAD * sizeof *turn);
+    m->turn = m->be->ops->alloc(m->be, bytes);
+    if (!turn || !m->turn) {
+        bg_free(m->be->sys, turn);
+        return bg_fail_memory(err, "the table of rotary positions", bytes);
+    }
+    for (size_t place = 0; place < places; place++)
         for (int d = 0; d < PAIRS; d++) {
-            const double angle = (double)place * pow((double)base, -d / (double)PAIRS);
-            m->host_turn[place * BG_HEAD + d] = (float)cos(angle);
-            m->host_turn[place * BG_HEAD + PAIRS + d] = (float)sin(angle);
+            const double angle = (double)place * pow(BG_ROTARY_BASE, -d / (double)PAIRS);
+            turn[place * BG_HEAD + d] = (float)cos(angle);
+            turn[place * BG_HEAD + PAIRS + d] = (float)sin(angle);
         }
-    m->be->ops->write(m->be, m->turn, m->host_turn, m->config.patches * BG_HEAD * sizeof *m->host_turn);
-    m->rotary_base = base;
+    m->be->ops->write(m->be, m->turn, turn, bytes);
+    bg_free(m->be->sys, turn);
+    return BG_OK;
 }
 
 static bg_status reserve_parameters(bg_model *m, bg_error *err)
@@ -201,7 +197,6 @@ void bg_model_close(bg_model *m)
     op->free(m->be, m->weights);
     op->free(m->be, m->grads);
     op->free(m->be, m->turn);
-    bg_free(sys, m->host_turn);
     bg_free(sys, m->host_loss_start);
     bg_free(sys, m->host_rows);
     bg_match_close(&m->match);
@@ -222,8 +217,6 @@ float *bg_model_grads(bg_model *m) { return m->grads; }
 
 void bg_model_changed(bg_model *m)
 {
-    if (m->turn)
-        fill_rotary(m);
     m->be->ops->weights_changed(m->be, m->bound, m->bound_count);
 }
 

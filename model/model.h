@@ -29,7 +29,6 @@ void bg_model_changed(bg_model *m);   /* after any change of the weights */
  * (0 = chosen), so memory does not grow with 16 x rows.  Later calls do not
  * allocate. */
 bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, uint32_t chunk, bg_error *err);
-size_t bg_model_bytes(const bg_model *m); /* reserved in all */
 
 /* Dropout of a training step; p = 0: off. */
 typedef struct bg_noise { float p; uint64_t seed, step; } bg_noise;

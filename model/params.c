@@ -116,10 +116,11 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
     if (c->patch_grams)
         add_grams(p, BG_PATCH_GRAMS_W, PATCH, BG_PATCH_GRAM_MIN, c->patch_grams, c->hidden);
     add_place(p, BG_PATCH_WTE, PATCH "base.wte.weight", 2, 1, H, BG_INIT_NORMAL);
-    bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, BG_INIT_NORMAL);
-    wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
+    bg_tensor *wpe = add_place(p, BG_PATCH_WPE, PATCH "base.wpe.weight", 2, c->patches, H, c->rotary ? BG_INIT_ZERO : BG_INIT_NORMAL);
     if (c->rotary)
         add_place(p, BG_ROTARY, PATCH "rotary.base", 1, 1, 0, BG_INIT_ROTARY);
+    else
+        wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
     p->patch_blocks = p->count;
     add_blocks(p, PATCH "base.", c->patch_layers, H);
     add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
@@ -166,13 +167,20 @@ static void walk_byte_decoder(bg_params *p, const bg_config *c)
     add_place(p, BG_BYTE_LNF_B, BYTE "base.transformer.ln_f.bias", 1, Hb, 0, BG_INIT_ZERO);
 }
 
+/* Does training leave it as it is? */
+static int is_fixed(const bg_params *p, uint32_t tensor)
+{
+    const int rotary = p->at[BG_ROTARY] != BG_NO_TENSOR;
+    return tensor == p->at[BG_PATCH_WTE] || tensor == p->at[BG_ROTARY] || (rotary && tensor == p->at[BG_PATCH_WPE]);
+}
+
 /* Give every tensor its place; what training leaves as it is comes last. */
 static void place(bg_params *p)
 {
     size_t at = 0;
     for (int fixed = 0; fixed < 2; fixed++) {
         for (uint32_t i = 0; i < p->count; i++) {
-            if ((i == p->at[BG_PATCH_WTE] || i == p->at[BG_ROTARY]) != fixed)
+            if (is_fixed(p, i) != fixed)
                 continue;
             bg_tensor *t = &p->tensors[i];
             t->offset = at;

@@ -16,7 +16,7 @@ enum { BG_TENSOR_NAME = 96 };
 typedef enum bg_init { BG_INIT_ZERO, BG_INIT_ONE, BG_INIT_NORMAL, BG_INIT_RESIDUAL, BG_INIT_ROTARY } bg_init;
 
 /* Base of rotary positions (Su et al. 2021): the angles of a head's 32 pairs a patch apart are its powers from 0 down to -31/32.
- * It is about the longest distance told apart, and exact in fp16 and bf16. */
+ * It is about the longest distance told apart.  Files say it (exact in fp16 and bf16, too), so that another would be noticed. */
 #define BG_ROTARY_BASE 1024.0f
 
 /* How rows that stand for numbers begin: each by itself (GPT-2), or those of numbers that share bits alike, or of
@@ -67,7 +67,8 @@ typedef struct bg_params {
                                layers; BG_NO_TENSOR without BG_PREVIOUS_KEYS */
     size_t floats;          /* length of the flat buffer, alignment gaps included */
     size_t trained;         /* floats in front that training changes: behind them lie the reference's unused
-                               wte (1,H) (PyTorch gives it no gradient, so no decay) and the base of rotary positions */
+                               wte (1,H) (PyTorch gives it no gradient, so no decay) and, with rotary positions, their base
+                               and the table of places, which stays zero */
     uint64_t parameters;    /* sum of counts */
 } bg_params;
 

@@ -204,16 +204,10 @@ bg_status bg_model_reserve(bg_model *m, uint32_t max_rows, uint32_t max_files, u
 
     bg_placer p = { 0 };
     place_all(&p, m);
-    m->memory_bytes = p.used;
     m->memory = m->be->ops->alloc(m->be, p.used);
     if (!m->memory)
         return bg_fail_memory(err, "the activations", p.used);
     p = (bg_placer){ .base = m->memory };
     place_all(&p, m);
     return BG_OK;
-}
-
-size_t bg_model_bytes(const bg_model *m)
-{
-    return m->memory_bytes + m->params.floats * sizeof(float) * (m->training ? 2 : 1);
 }

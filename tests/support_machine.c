@@ -28,6 +28,9 @@ void open_machine(machine *m, const bg_config *c, uint64_t seed)
     float *w = bg_model_weights(m->model);
     for (size_t i = 0; i < bg_model_params(m->model)->floats; i++)
         w[i] = (float)bg_rng_normal(&r);
+    const bg_params *p = bg_model_params(m->model);
+    if (p->at[BG_ROTARY] != BG_NO_TENSOR)
+        w[p->tensors[p->at[BG_ROTARY]].offset] = BG_ROTARY_BASE; /* the only one that a file may hold */
     bg_model_changed(m->model);
 }
 
