@@ -46,7 +46,7 @@ typedef struct bg_stack {
     uint32_t C, layers;
     bg_block *blocks;  /* (layers) */
     bg_norm lnf;
-    const float *turn; /* (positions,64) of op rotate; NULL without rotary positions */
+    float *turn; /* (positions,64) of op rotate; NULL without rotary positions */
     bg_acts *acts;     /* (layers) */
     float *meanf, *rstdf; /* (R) */
     bg_temps t;

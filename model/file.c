@@ -93,25 +93,23 @@ static bg_status check_rotary(bg_model *m, const bg_st_file *f, bg_error *err)
     return bg_fail(err, BG_ERR_FORMAT, "%s: %s is %g; only %g is known", f->path, p->tensors[at].name, (double)base, (double)BG_ROTARY_BASE);
 }
 
-bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err)
+/* `loaded` as in load_all. */
+static bg_status load_model(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err)
 {
     bg_backend *be = bg_model_backend(m);
-    BG_TRY(bg_file_check_tied(f, err));
-    BG_TRY(load_all(m, bg_model_weights(m), f, "", NULL, err));
-    BG_TRY(check_rotary(m, f, err));
-    bg_model_changed(m);
-    return be->ops->sync(be, err);
-}
-
-bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err)
-{
-    bg_backend *be = bg_model_backend(m);
-    *loaded = 0;
     BG_TRY(bg_file_check_tied(f, err));
     BG_TRY(load_all(m, bg_model_weights(m), f, "", loaded, err));
     BG_TRY(check_rotary(m, f, err));
     bg_model_changed(m);
     return be->ops->sync(be, err);
+}
+
+bg_status bg_file_load_weights(bg_model *m, bg_st_file *f, bg_error *err) { return load_model(m, f, NULL, err); }
+
+bg_status bg_file_load_matching(bg_model *m, bg_st_file *f, uint32_t *loaded, bg_error *err)
+{
+    *loaded = 0;
+    return load_model(m, f, loaded, err);
 }
 
 bg_status bg_file_load_extra(bg_model *m, bg_st_file *f, const bg_extra *extra, bg_error *err)

@@ -25,7 +25,6 @@ struct bg_model {
     float *embed_dw, *embed_db, *patch_dwpe, *byte_dwte, *byte_dwpe, *previous_dw, *places_dw; /* previous, places: NULL without the extension */
     float *rows_w[BG_ROW_TABLES], *rows_dw[BG_ROW_TABLES]; /* tables of n-grams (grams,Hb) and of matches (BG_MATCH_ROWS,Hb), or NULL */
     float *patch_grams_w[BG_GRAM_TABLES], *patch_grams_dw[BG_GRAM_TABLES]; /* (patch_grams,H), or NULL */
-    float *turn;          /* (patches,64) of op rotate; NULL without rotary positions */
     bg_key_tables *keys;  /* (byte_layers), or NULL */
     bg_prefix *prefix;    /* (byte_layers), of a chunk: what stands in front of its bytes, from tables of keys or from `front`; or NULL */
     bg_weight head;       /* (Hb,257): wte again, transposed: the embedding is tied */

@@ -122,8 +122,8 @@ static bg_status reserve_rotary(bg_model *m, bg_error *err)
     enum { PAIRS = BG_HEAD / 2 };
     const size_t places = m->config.patches, bytes = places * BG_HEAD * sizeof(float);
     float *turn = bg_alloc_zero(m->be->sys, places, BG_HEAD * sizeof *turn);
-    m->turn = m->be->ops->alloc(m->be, bytes);
-    if (!turn || !m->turn) {
+    m->patch.turn = m->be->ops->alloc(m->be, bytes);
+    if (!turn || !m->patch.turn) {
         bg_free(m->be->sys, turn);
         return bg_fail_memory(err, "the table of rotary positions", bytes);
     }
@@ -133,7 +133,7 @@ static bg_status reserve_rotary(bg_model *m, bg_error *err)
             turn[place * BG_HEAD + d] = (float)cos(angle);
             turn[place * BG_HEAD + PAIRS + d] = (float)sin(angle);
         }
-    m->be->ops->write(m->be, m->turn, turn, bytes);
+    m->be->ops->write(m->be, m->patch.turn, turn, bytes);
     bg_free(m->be->sys, turn);
     return BG_OK;
 }
@@ -158,7 +158,6 @@ static bg_status reserve_parameters(bg_model *m, bg_error *err)
     if (m->config.rotary)
         BG_TRY(reserve_rotary(m, err));
     bind(m);
-    m->patch.turn = m->turn;
     list_weights(m);
     return op->weights_bind(m->be, m->bound, m->bound_count, m->form, err);
 }
@@ -196,7 +195,7 @@ void bg_model_close(bg_model *m)
     op->free(m->be, m->memory);
     op->free(m->be, m->weights);
     op->free(m->be, m->grads);
-    op->free(m->be, m->turn);
+    op->free(m->be, m->patch.turn);
     bg_free(sys, m->host_loss_start);
     bg_free(sys, m->host_rows);
     bg_match_close(&m->match);

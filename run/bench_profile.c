@@ -323,9 +323,8 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
 #define WRAP(op) p->ops.op = p_##op
     WRAP(zero), WRAP(write), WRAP(read), WRAP(sync), WRAP(weights_changed);
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
-    WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached);
+    WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached), WRAP(rotate);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
-    WRAP(rotate);
     WRAP(sum_rows), WRAP(sum_rows_back);
     WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(symbol_embed), WRAP(symbol_embed_back), WRAP(add_part), WRAP(cache_put);
     WRAP(muon_begin), WRAP(muon_end), WRAP(narrow);

@@ -26,8 +26,8 @@ static const bg_config shape = { H, LAYERS, 1, 64, PLACES, P, 0, 0, 0, 0, 0, 1 }
 static float *tensor(const machine *m, const char *name, uint32_t layer)
 {
     char full[BG_TENSOR_NAME];
-    snprintf(full, sizeof full, "patch_level_decoder.");
-    snprintf(full + 20, sizeof full - 20, name, (unsigned)layer);
+    const int prefix = snprintf(full, sizeof full, "patch_level_decoder.");
+    snprintf(full + prefix, sizeof full - (size_t)prefix, name, (unsigned)layer);
     const bg_tensor *t = bg_params_find(bg_model_params(m->model), full);
     assert_non_null(t);
     return bg_model_weights(m->model) + t->offset;
