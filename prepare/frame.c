@@ -345,10 +345,11 @@ bg_status prepare_run(const prepare_job *j, const prepare_tool *t, unsigned thre
     run_state r = { .job = j, .tool = t, .sys = sys, .totals = totals };
     bg_pool *pool = NULL;
     memset(totals, 0, sizeof *totals);
-    BG_TRY(make_folders(&r, err));
-    BG_TRY(prepare_sources_open(&r.sources, j, sys, err));
+    BG_TRY(prepare_sources_open(&r.sources, j, sys, err)); /* first: a name mistyped leaves no folder behind */
     totals->sources = r.sources.count;
-    bg_status s = keep_apart(&r, err);
+    bg_status s = make_folders(&r, err);
+    if (s == BG_OK)
+        s = keep_apart(&r, err);
     if (s == BG_OK)
         s = prepare_journal_open(&r.journal, j->out, t->described, j->overwrite, sys, err);
     const int opened = s == BG_OK;

@@ -13,6 +13,9 @@ exists rows/go-od_table-000001.txt
 refuse 3 "no column is called other" "$BGPT" prepare text table.csv --csv --column other -o none
 expect 0 "$BGPT" prepare text texts/latin.txt --from latin1 -o latin
 refuse 3 "nothing could be made" "$BGPT" prepare text texts/latin.txt -o bad
+refuse 3 "cannot read nofile" "$BGPT" prepare text nofile -o nowhere
+checks=$((checks + 1))
+[ ! -e nowhere ] || wrong "a source that is not there leaves a folder behind"
 # the same with any number of threads
 expect 0 "$BGPT" prepare text texts --split-by line -t 1 -o t1
 expect 0 "$BGPT" prepare text texts --split-by line -t 2 -o t2
