@@ -45,7 +45,7 @@ static int average(const average_arguments *a, double *shares)
     for (size_t i = 0; i < count; i++)
         if (refuse_same(a->out, a->common.operands[i], "input") != 0)
             return bgpt_exit_code(BGPT_ERR_ARGUMENT);
-    if (refuse_existing(a->out, a->force) != 0)
+    if (refuse_model_output(a->out, a->force) != 0)
         return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (bgpt_average(a->common.operands, shares, count, a->out, a->force, &o, &error) != BGPT_OK)
         return fail_with(&error);

@@ -21,7 +21,7 @@ static int run_exchange(const exchange_arguments *a, exchange *work)
     bgpt_options o = machine_options(&a->common);
     const char *from = a->common.operands[0], *to = a->common.operands[1];
     bgpt_error error = { 0 };
-    if (refuse_same(to, from, "input") != 0 || refuse_existing(to, a->force) != 0)
+    if (refuse_same(to, from, "input") != 0 || refuse_model_output(to, a->force) != 0)
         return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (work(from, to, a->force, &o, &error) != BGPT_OK)
         return fail_with(&error);

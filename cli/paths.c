@@ -71,6 +71,13 @@ int refuse_existing(const char *path, bool force)
     return force || !is_file(path) ? 0 : usage_error("%s exists already (-f overwrites)", path);
 }
 
+int refuse_model_output(const char *path, bool force)
+{
+    if (*path == '\0' || is_dash(path))
+        return usage_error("a model is written to a file, and '%s' names none", path);
+    return refuse_existing(path, force);
+}
+
 static bool identity(int failed, const struct stat *s, file_identity *id)
 {
     if (failed != 0)

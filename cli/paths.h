@@ -24,6 +24,8 @@ bool is_folder(const char *path);
 bool is_file(const char *path);
 /* The one sentence about an output that is in the way; 0 when there is none or force says go on. */
 int refuse_existing(const char *path, bool force);
+/* The same for a model, which standard output ("-") does not take. */
+int refuse_model_output(const char *path, bool force);
 /* Do both names lead to the same existing file? */
 bool is_same_file(const char *a, const char *b);
 /* The sentence about an output that is, by whatever name, a file the command reads: "the output would

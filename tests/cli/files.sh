@@ -50,6 +50,8 @@ refuse 2 "are 0" "$BGPT" average "$MODEL" model.copy --shares 0,0 -o none
 refuse 2 "-o FILE is missing" "$BGPT" average "$MODEL" model.copy
 refuse 2 "would replace the input" "$BGPT" average -f "$MODEL" model.copy -o model.copy
 refuse 2 "kept" "$BGPT" average "$MODEL" model.copy -o kept
+refuse 2 "names none" "$BGPT" average "$MODEL" model.copy -o ""
+refuse 2 "names none" "$BGPT" export "$MODEL" -
 refuse 3 "$TUNE" "$BGPT" average "$MODEL" "$TUNE" -o none
 missing none
 mkdir -p taken
