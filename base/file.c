@@ -202,7 +202,7 @@ static bg_status open_temp(bg_writer *w, bg_error *err)
         if (errno != EEXIST && errno != EINTR)
             break;
     }
-    bg_status status = bg_fail_errno(err, 0, "cannot create %s", w->temp);
+    bg_status status = bg_fail_errno(err, 0, "cannot create %s", w->path);
     bg_free(sys, w->temp);
     w->temp = NULL; /* not ours: abandon must not remove it */
     return status;

@@ -83,7 +83,8 @@ static void on_file(void *ctx, const bgpt_score *s)
 {
     table *t = ctx;
     char text[64];
-    t->done++;
+    if (t->done++ == 0 && !t->json)
+        print_head(t);
     if (t->classifier)
         calibration_add(&t->calibration, s->confidence, s->label == s->predicted);
     if (t->json)
@@ -238,8 +239,6 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
         code = fail(BGPT_ERR_MEMORY, "out of memory");
     } else {
         print_context_rule(&config, classifier);
-        if (!t.json)
-            print_head(&t);
         bgpt_status status = bgpt_evaluate(m, &e, &total, &c.accuracy, counts, &error);
         if (status == BGPT_ERR_INTERRUPTED)
             code = fail(BGPT_ERR_FAILED, "interrupted after %llu files", (unsigned long long)t.done);

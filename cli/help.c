@@ -94,13 +94,33 @@ void help_command(const command *c)
         help_option(o);
 }
 
+static void help_summary(FILE *f, const command *c) { fprintf(f, "  %-14s %s\n", c->name, c->summary); }
+
+bool help_group(const char *word)
+{
+    const size_t length = strlen(word);
+    bool any = false;
+    for (size_t i = 0; commands[i] != NULL; i++) {
+        const char *name = commands[i]->name;
+        if (strncmp(name, word, length) != 0 || name[length] != ' ')
+            continue;
+        if (!any)
+            out("usage: bgpt %s WORD [options]\n\n", word);
+        any = true;
+        help_summary(stdout, commands[i]);
+    }
+    if (any)
+        out("\n`bgpt %s WORD -h` explains one.\n", word);
+    return any;
+}
+
 void help_all(bool to_stderr)
 {
     FILE *f = to_stderr ? stderr : stdout;
     fprintf(f, "usage: bgpt COMMAND [options]\n\n"
                "Byte models: learn from files, then write, translate, score and sort files.\n\n");
     for (size_t i = 0; commands[i] != NULL; i++)
-        fprintf(f, "  %-14s %s\n", commands[i]->name, commands[i]->summary);
+        help_summary(f, commands[i]);
     fprintf(f, "  %-14s %s\n\n`bgpt COMMAND -h` explains a command and its options.\n", "help [COMMAND]", "this list, or a command's help");
 }
 

@@ -9,6 +9,8 @@
  * answers a command line without a command. */
 void help_all(bool to_stderr);
 void help_command(const command *c);
+/* "prepare": the commands of two words that begin with it.  false: there are none. */
+bool help_group(const char *word);
 
 /* A man page in roff to standard output; c NULL: the page of the program. */
 void man_page(const command *c);

@@ -77,13 +77,22 @@ static int run_command(const command *c, int argc, const char **argv)
     return code;
 }
 
+static bool is(const char *word, const char *a, const char *b)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
+}
+
+static bool asks_for_help(const char *word) { return is(word, "-h", "--help"); }
+
 /* help COMMAND and --man COMMAND: a text about a command, or about all. */
 static int describe(int argc, const char **argv, bool man)
 {
     int words;
     const command *c = NULL;
+    if (argc > 1 && !man && asks_for_help(argv[1]))
+        argc = 1; /* bgpt help -h */
     if (argc > 1 && (c = find_command(argc, argv, &words)) == NULL)
-        return unknown_command(argv[1]);
+        return !man && help_group(argv[1]) ? 0 : unknown_command(argv[1]);
     if (man)
         man_page(c);
     else if (c != NULL)
@@ -93,11 +102,6 @@ static int describe(int argc, const char **argv, bool man)
     return 0;
 }
 
-static bool is(const char *word, const char *a, const char *b)
-{
-    return strcmp(word, a) == 0 || strcmp(word, b) == 0;
-}
-
 static int dispatch(int argc, const char **argv)
 {
     int words;
@@ -105,14 +109,16 @@ static int dispatch(int argc, const char **argv)
         help_all(true);
         return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     }
-    if (is(argv[1], "help", "--help") || strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || asks_for_help(argv[1]))
         return describe(argc - 1, argv + 1, false);
     if (strcmp(argv[1], "--man") == 0) /* for the build; in no list */
         return describe(argc - 1, argv + 1, true);
     if (is(argv[1], "--version", "-V"))
         argv[1] = "version";
     const command *c = find_command(argc, argv, &words);
-    return c != NULL ? run_command(c, argc - words, argv + words) : unknown_command(argv[1]);
+    if (c != NULL)
+        return run_command(c, argc - words, argv + words);
+    return argc == 3 && asks_for_help(argv[2]) && help_group(argv[1]) ? 0 : unknown_command(argv[1]);
 }
 
 int main(int argc, char **argv)

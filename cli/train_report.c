@@ -117,17 +117,20 @@ static void next_commands(const train_report *r)
     char *path = path_join(r->run, "config.json");
     json_t *config = path != NULL ? json_load_file(path, 0, NULL) : NULL;
     const char *pairs = json_string_value(json_object_get(config, "pairs"));
+    const size_t from = pairs != NULL ? strcspn(pairs, ":+") : 0;
+    const char *to = from > 0 ? pairs + from + (pairs[from] != '\0') : "";
     notice("next:");
     if (json_integer_value(json_object_get(config, "classify")) != 0) {
         notice("  bgpt classify -m %s FILE...", r->model);
-    } else if (pairs != NULL && *pairs != '\0') {
-        size_t from = strcspn(pairs, ":+");
-        const char *to = pairs + from + (pairs[from] != '\0');
+    } else if (from > 0) {
         notice("  bgpt convert -m %s FILE.%.*s FILE.%s", r->model, (int)from, pairs, to);
     } else {
         notice("  bgpt generate -m %s --ext EXT -o FILE", r->model);
     }
-    notice("  bgpt eval -m %s DATA...", r->model);
+    if (from > 0)
+        notice("  bgpt eval -m %s --pairs %.*s:%s DATA...", r->model, (int)from, pairs, to);
+    else
+        notice("  bgpt eval -m %s DATA...", r->model);
     json_decref(config);
     free(path);
 }

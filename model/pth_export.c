@@ -290,22 +290,28 @@ static bg_status export_params(bg_st_file *f, const bg_config *c, const bg_param
     return s;
 }
 
+/* What a model has that the reference's lacks; NULL: nothing. */
+static const char *extension_of(const bg_config *c)
+{
+    if (c->previous)
+        return "its byte decoder sees the patch before";
+    if (c->rotary)
+        return "its patch decoder has rotary positions";
+    if (c->patch_grams)
+        return "its patch decoder has tables of n-grams";
+    if (c->grams || c->match)
+        return "its byte decoder has tables of n-grams or matches";
+    return c->byte_layers && c->byte_hidden != c->hidden ? "its byte decoder has a width of its own" : NULL;
+}
+
 static bg_status export_file(bg_st_file *f, const char *pth, int replace, bg_error *err)
 {
     bg_config c;
     bg_params p;
     BG_TRY(bg_file_config(&c, f, err));
-    if (c.previous)
-        return bg_fail(err, BG_ERR_FAILED, "%s: its byte decoder sees the patch before, which the reference's does not", f->path);
-    if (c.rotary)
-        return bg_fail(err, BG_ERR_FAILED, "%s: its patch decoder has rotary positions, which the reference's does not", f->path);
-    if (c.patch_grams)
-        return bg_fail(err, BG_ERR_FAILED, "%s: its patch decoder has tables of n-grams, which the reference's does not", f->path);
-    if (c.grams || c.match)
-        return bg_fail(err, BG_ERR_FAILED, "%s: its byte decoder has tables of n-grams or matches, which the reference's does not", f->path);
-    if (c.byte_layers && c.byte_hidden != c.hidden)
-        return bg_fail(err, BG_ERR_FAILED, "%s: its byte decoder has a width of its own (%u), which the reference does not have", f->path,
-                       (unsigned)c.byte_hidden);
+    const char *extension = extension_of(&c);
+    if (extension)
+        return bg_fail(err, BG_ERR_FAILED, "%s: %s, which the reference's does not (the recipes reference and plain train models without)", f->path, extension);
     BG_TRY(bg_file_check_tied(f, err));
     if (c.classes)
         c.byte_layers = 0; /* the walk without a byte decoder */

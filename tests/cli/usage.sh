@@ -9,6 +9,18 @@ for words in help --help -h; do
     prints "generate"
     silent
 done
+for words in "prepare -h" "prepare --help" "help prepare"; do
+    # shellcheck disable=SC2086 # several words
+    expect 0 "$BGPT" $words
+    prints "prepare audio"
+    silent
+done
+expect 0 "$BGPT" help -h
+prints "usage: bgpt COMMAND"
+refuse 2 "prepare needs one of these" "$BGPT" prepare
+refuse 2 "no such command" "$BGPT" xyzzy -h
+refuse 2 "another MODEL is missing" "$BGPT" average "$MODEL" -o none
+refuse 5 "cannot create nowhere/new.abc: No such" "$BGPT" generate -m "$MODEL" --ext abc -o nowhere/new.abc
 expect 0 "$BGPT" --version
 prints "bgpt 0."
 expect 0 "$BGPT" version --format=json
