@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RULE "the label is the file name up to the first '_', plus the extension"
+
 enum { MAX_CLASSES = 65535 }; /* labels are 16 bits wide everywhere */
 
 /* A name and its class. */
@@ -81,11 +83,13 @@ static bg_status collect_names(bg_dataset *d, const entry *e, bg_error *err)
     for (size_t i = 0; i < d->file_count; i++)
         different += i == 0 || strcmp(e[i - 1].name, e[i].name) != 0;
     if (different > MAX_CLASSES)
-        return bg_fail(err, BG_ERR_FORMAT, "%zu different labels are too many: at most %d (the label is the file name up to the first '_', plus the extension)", different, MAX_CLASSES);
+        return bg_fail(err, BG_ERR_FORMAT, "%zu different labels are too many, at most %d: " RULE, different, MAX_CLASSES);
     BG_TRY(reserve_names(d, different, err));
     for (size_t i = 0; i < d->file_count; i++)
         if (i == 0 || strcmp(e[i - 1].name, e[i].name) != 0)
             BG_TRY(copy_name(d, e[i].name, err));
+    if (different == d->file_count && different > 2)
+        bg_dataset_notice(d, "each of the %zu files has a label of its own, %s for one: " RULE, different, e[0].name);
     return BG_OK;
 }
 

@@ -91,6 +91,9 @@ for i in 1 2 3 4; do
     printf 'aaaaaaaaaaaaaaaa%d' $i >labelled/low_$i.txt
     printf 'zzzzzzzzzzzzzzzz%d' $i >labelled/high_$i.txt
 done
+mkdir unlabelled && for n in 1 2 3; do printf 'text %s' "$n" >unlabelled/tune-$n.txt; done
+expect 0 train unlabelled --classify --steps 1 --out each-its-own
+says "each of the 3 files has a label of its own, tune-1.txt for one"
 expect 0 train labelled --classify --val labelled --steps 30 --lr 1e-3 --out classifier
 says "held-out accuracy"
 expect 0 "$BGPT" classify -q -m classifier/model.safetensors labelled
