@@ -157,6 +157,8 @@ static int run_with_model(const generate_arguments *a, const char *extension, jo
         code = model_open(&m, a->model, &o);
     if (code == 0)
         code = model_check_extension(m, a->model, extension);
+    if (code == 0 && model_fact(m, "pairs") != NULL)
+        notice("%s was trained to convert %s: what it writes with nothing given may be empty or broken", a->model, model_fact(m, "pairs"));
     if (code == 0)
         code = generate(a, m, &o, list, &shown, files);
     else

@@ -140,6 +140,8 @@ if command -v abc2midi >"$WORK/stdout" && command -v fluidsynth >"$WORK/stdout" 
         wave made.wav "$(od -An -tu4 -j 40 -N 4 made.wav | tr -d ' ')"
         checks=$((checks + 1))
         [ "$(wc -c <made.wav)" -gt 300000 ] || wrong "made.wav is shorter than the tune" # two bars at 120 a minute are 4 seconds
+        expect 0 "$BGPT" generate $pairing --ext abc --max-bytes 8 -o alone.abc
+        says "was trained to convert abc+mid"
         # The same model given another tune writes the one that it knows: differences by bar.
         sed 's/GEC2/AEC2/' pairs/a.abc >other.abc
         expect 0 "$BGPT" convert -q $pairing other.abc other.mid --check
