@@ -96,13 +96,17 @@ void help_command(const command *c)
 
 static void help_summary(FILE *f, const command *c) { fprintf(f, "  %-14s %s\n", c->name, c->summary); }
 
-bool help_group(const char *word)
+const char *second_word(const command *c, const char *word)
 {
     const size_t length = strlen(word);
+    return strncmp(c->name, word, length) == 0 && c->name[length] == ' ' ? c->name + length + 1 : NULL;
+}
+
+bool help_group(const char *word)
+{
     bool any = false;
     for (size_t i = 0; commands[i] != NULL; i++) {
-        const char *name = commands[i]->name;
-        if (strncmp(name, word, length) != 0 || name[length] != ' ')
+        if (second_word(commands[i], word) == NULL)
             continue;
         if (!any)
             out("usage: bgpt %s WORD [options]\n\n", word);

@@ -9,6 +9,8 @@
  * answers a command line without a command. */
 void help_all(bool to_stderr);
 void help_command(const command *c);
+/* Of a command "prepare audio", where word is "prepare": "audio"; else NULL. */
+const char *second_word(const command *c, const char *word);
 /* "prepare": the commands of two words that begin with it.  false: there are none. */
 bool help_group(const char *word);
 

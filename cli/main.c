@@ -41,11 +41,11 @@ static const char *command_name(const void *ctx, size_t i)
  * false when there are none. */
 static bool second_words(const char *word, char *list, size_t size)
 {
-    size_t length = strlen(word), used = 0;
+    size_t used = 0;
     for (size_t i = 0; commands[i] != NULL; i++) {
-        const char *name = commands[i]->name;
-        if (strncmp(name, word, length) == 0 && name[length] == ' ' && used < size)
-            used += (size_t)snprintf(list + used, size - used, "%s%s", used ? ", " : "", name + length + 1);
+        const char *second = second_word(commands[i], word);
+        if (second != NULL && used < size)
+            used += (size_t)snprintf(list + used, size - used, "%s%s", used ? ", " : "", second);
     }
     return used > 0;
 }
