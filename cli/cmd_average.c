@@ -81,6 +81,6 @@ const command command_average = {
     .arguments_size = sizeof(average_arguments),
     .min_operands = 2,
     .max_operands = SIZE_MAX,
-    .operand_name = "MODEL",
+    .operand_name = "a second MODEL",
     .run = run_average,
 };

@@ -64,6 +64,8 @@ static int check_arguments(const generate_arguments *a, const char *extension)
         return usage_error("--ext EXT is missing: which format shall be written?");
     if (strchr(extension, '/') != NULL)
         return usage_error("--ext: not a file-name extension: %s", extension);
+    if (*a->output == '\0')
+        return usage_error("-o FILE is empty");
     if (GIVEN(a, count) && is_dash(a->output))
         return usage_error("-n writes files: give their folder with -o FOLDER");
     if (a->common.json && is_dash(a->output))
@@ -157,8 +159,8 @@ static int run_with_model(const generate_arguments *a, const char *extension, jo
         code = model_open(&m, a->model, &o);
     if (code == 0)
         code = model_check_extension(m, a->model, extension);
-    if (code == 0 && model_fact(m, "pairs") != NULL)
-        notice("%s was trained to convert %s: what it writes with nothing given may be empty or broken", a->model, model_fact(m, "pairs"));
+    if (code == 0 && a->prompt == NULL)
+        model_notice_pairs(m, a->model);
     if (code == 0)
         code = generate(a, m, &o, list, &shown, files);
     else

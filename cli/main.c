@@ -92,7 +92,7 @@ static int describe(int argc, const char **argv, bool man)
     if (argc > 1 && !man && asks_for_help(argv[1]))
         argc = 1; /* bgpt help -h */
     if (argc > 1 && (c = find_command(argc, argv, &words)) == NULL)
-        return !man && help_group(argv[1]) ? 0 : unknown_command(argv[1]);
+        return !man && argc == 2 && help_group(argv[1]) ? 0 : unknown_command(argv[1]);
     if (man)
         man_page(c);
     else if (c != NULL)

@@ -53,6 +53,13 @@ int model_check_extension(const bgpt_model *m, const char *path, const char *ext
     return fail(BGPT_ERR_FORMAT, "%s: the model has not been trained on .%s files; it knows %s", path, extension, known);
 }
 
+void model_notice_pairs(const bgpt_model *m, const char *path)
+{
+    const char *pairs = model_fact(m, "pairs");
+    if (pairs != NULL && *pairs != '\0')
+        notice("%s was trained to convert %s: what it writes with nothing given may be empty or broken", path, pairs);
+}
+
 int model_check_pair(const bgpt_model *m, const char *path, const char *from, const char *to)
 {
     const char *pairs = model_fact(m, "pairs");

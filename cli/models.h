@@ -24,6 +24,9 @@ const char *model_fact(const bgpt_model *m, const char *key);
  * lists those it knows.  A model that does not say takes any. */
 int model_check_extension(const bgpt_model *m, const char *path, const char *extension);
 
+/* Say of a model that converts that it is asked for something else: a file with nothing given. */
+void model_notice_pairs(const bgpt_model *m, const char *path);
+
 /* Refuse a conversion that the model was not trained for.  A model that bgpt did not train says
  * nothing about itself and takes any. */
 int model_check_pair(const bgpt_model *m, const char *path, const char *from, const char *to);

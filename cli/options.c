@@ -192,7 +192,7 @@ static int check_operands(common *shared)
 {
     const command *c = shared->command;
     if (shared->operand_count < c->min_operands)
-        return usage_error("%s%s is missing; usage: bgpt %s %s", shared->operand_count > 0 ? "another " : "", c->operand_name, c->name, c->usage);
+        return usage_error("%s is missing; usage: bgpt %s %s", c->operand_name, c->name, c->usage);
     if (shared->operand_count > c->max_operands)
         return usage_error("%s: one argument too many; usage: bgpt %s %s", shared->operands[c->max_operands], c->name, c->usage);
     return 0;

@@ -16,7 +16,7 @@ typedef struct prepare_arguments {
     { "labels", 0, OPTION_TEXT, PREPARE_AT(type, labels), 0, 0, NULL, "folders|FILE", \
       "put a label in front of each name (LABEL_name.ext): folders: the name of the folder a file lies in; FILE: lines of a path, or the end of one, a tab, and its label" }, \
     { "licence", 0, OPTION_TEXT, PREPARE_AT(type, licence), 0, 0, "", "TEXT", "licence of the sources, for the manifest" }, \
-    { "force", 'f', OPTION_FLAG, PREPARE_AT(type, force), 0, 0, NULL, NULL, "the folder may hold a finished preparation, or one with other settings: what that made is taken away first" }
+    { "force", 'f', OPTION_FLAG, PREPARE_AT(type, force), 0, 0, NULL, NULL, "the folder may hold a finished preparation, or one with other settings, whose files are taken away first; other files in the way are replaced" }
 
 /* `settings`: all that decides what the outputs are, in words, without the rows above.  Returns the exit code. */
 int prepare_command(const common *c, const prepare_arguments *a, prepare_tool *tool, const char *settings);

@@ -311,7 +311,7 @@ static bg_status export_file(bg_st_file *f, const char *pth, int replace, bg_err
     BG_TRY(bg_file_config(&c, f, err));
     const char *extension = extension_of(&c);
     if (extension)
-        return bg_fail(err, BG_ERR_FAILED, "%s: %s, which the reference's does not (the recipes reference and plain train models without)", f->path, extension);
+        return bg_fail(err, BG_ERR_FAILED, "%s: %s, which the reference's does not (--recipe reference trains models that do without)", f->path, extension);
     BG_TRY(bg_file_check_tied(f, err));
     if (c.classes)
         c.byte_layers = 0; /* the walk without a byte decoder */

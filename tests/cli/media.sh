@@ -128,7 +128,8 @@ if command -v abc2midi >"$WORK/stdout" && command -v fluidsynth >"$WORK/stdout" 
     printf 'X:1\nM:4/4\nL:1/4\nK:C\nCDEF|GEC2|\n' >pairs/a.abc
     abc2midi pairs/a.abc -o pairs/a.mid >"$WORK/stdout" 2>&1
     # shellcheck disable=SC2086
-    expect 0 "$BGPT" train $shape pairs --pairs abc+mid --loss target --steps 250 --out pairing -q
+    expect 0 "$BGPT" train $shape pairs --pairs abc+mid --loss target --steps 250 --out pairing
+    says "bgpt eval -m pairing/model.safetensors --pairs abc:mid DATA..."
     pairing="-m pairing/model.safetensors"
     # shellcheck disable=SC2086
     {

@@ -19,7 +19,10 @@ expect 0 "$BGPT" help -h
 prints "usage: bgpt COMMAND"
 refuse 2 "prepare needs one of these" "$BGPT" prepare
 refuse 2 "no such command" "$BGPT" xyzzy -h
-refuse 2 "another MODEL is missing" "$BGPT" average "$MODEL" -o none
+refuse 2 "prepare needs one of these" "$BGPT" help prepare xyzzy
+refuse 2 "a second MODEL is missing" "$BGPT" average "$MODEL" -o none
+refuse 2 "-o FILE is empty" "$BGPT" generate -m "$MODEL" --ext abc -o ""
+refuse 3 "cannot read nofile" "$BGPT" eval -q -m "$MODEL" nofile
 refuse 5 "cannot create nowhere/new.abc: No such" "$BGPT" generate -m "$MODEL" --ext abc -o nowhere/new.abc
 expect 0 "$BGPT" --version
 prints "bgpt 0."
