@@ -290,7 +290,9 @@ static bg_status export_params(bg_st_file *f, const bg_config *c, const bg_param
     return s;
 }
 
-/* What a model has that the reference's lacks; NULL: nothing. */
+#define INSTEAD "(--recipe reference trains models that do without)"
+
+/* What a model has, beside a second width, that the reference's lacks; NULL: nothing. */
 static const char *extension_of(const bg_config *c)
 {
     if (c->previous)
@@ -301,7 +303,7 @@ static const char *extension_of(const bg_config *c)
         return "its patch decoder has tables of n-grams";
     if (c->grams || c->match)
         return "its byte decoder has tables of n-grams or matches";
-    return c->byte_layers && c->byte_hidden != c->hidden ? "its byte decoder has a width of its own" : NULL;
+    return NULL;
 }
 
 static bg_status export_file(bg_st_file *f, const char *pth, int replace, bg_error *err)
@@ -311,7 +313,10 @@ static bg_status export_file(bg_st_file *f, const char *pth, int replace, bg_err
     BG_TRY(bg_file_config(&c, f, err));
     const char *extension = extension_of(&c);
     if (extension)
-        return bg_fail(err, BG_ERR_FAILED, "%s: %s, which the reference's does not (--recipe reference trains models that do without)", f->path, extension);
+        return bg_fail(err, BG_ERR_FAILED, "%s: %s, which the reference's does not " INSTEAD, f->path, extension);
+    if (c.byte_layers && c.byte_hidden != c.hidden)
+        return bg_fail(err, BG_ERR_FAILED, "%s: its byte decoder has a width of its own (%u), which the reference does not have " INSTEAD, f->path,
+                       (unsigned)c.byte_hidden);
     BG_TRY(bg_file_check_tied(f, err));
     if (c.classes)
         c.byte_layers = 0; /* the walk without a byte decoder */
