@@ -53,12 +53,12 @@ bg_weight_form bg_api_weights(const bgpt_options *opt)
 
 bg_config bg_api_config(const bgpt_config *c)
 {
-    return (bg_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes, c->previous, c->grams, c->match, c->patch_grams, c->rotary };
+    return (bg_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes, c->previous, c->grams, c->match, c->patch_grams, c->rotary, c->conv };
 }
 
 bgpt_config bg_api_public_config(const bg_config *c)
 {
-    return (bgpt_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes, c->previous, c->grams, c->match, c->patch_grams, c->rotary };
+    return (bgpt_config){ c->hidden, c->patch_layers, c->byte_layers, c->byte_hidden, c->patches, c->patch_size, c->classes, c->previous, c->grams, c->match, c->patch_grams, c->rotary, c->conv };
 }
 
 bgpt_score bg_api_public_score(const bg_score *s)

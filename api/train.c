@@ -45,7 +45,7 @@ static bg_settings settings_of(const bgpt_train *t)
         .val_limit = t->val_limit, .steps = t->steps, .seed = t->seed, .epochs = t->epochs, .seconds = t->seconds,
         .lr = t->lr, .min_lr = t->min_lr, .warmup = t->warmup, .clip = t->clip, .weight_decay = t->weight_decay,
         .beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .dropout = t->dropout, .eval_every = t->eval_every,
-        .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .cooldown = t->cooldown,
+        .optimizer = (uint32_t)t->optimizer, .momentum = t->momentum, .rest_lr = t->rest_lr, .qk_lr = t->qk_lr, .cooldown = t->cooldown,
         .embedding_init = (uint32_t)t->embedding_init, .skip_empty = t->skip_empty,
         .patience = t->patience,
     };
@@ -63,6 +63,7 @@ bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
     t->config.match = s->config.match;
     t->config.patch_grams = s->config.patch_grams;
     t->config.rotary = s->config.rotary;
+    t->config.conv = s->config.conv;
     t->batch = s->batch;
     t->lr = s->lr;
     t->min_lr = s->min_lr;
@@ -77,6 +78,7 @@ bgpt_status bgpt_recipe(const char *name, bgpt_train *t, bgpt_error *err)
     t->optimizer = (bgpt_optimizer)s->optimizer;
     t->momentum = s->momentum;
     t->rest_lr = s->rest_lr;
+    t->qk_lr = s->qk_lr;
     t->embedding_init = (bgpt_embedding_init)s->embedding_init;
     t->dropout = s->dropout;
     return bg_api_return(err, BG_OK, &e);

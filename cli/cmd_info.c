@@ -30,6 +30,7 @@ static const struct config_row {
     { "byte_hidden", "byte width", offsetof(bgpt_config, byte_hidden) },
     { "grams", "rows of n-grams", offsetof(bgpt_config, grams) },
     { "patch_grams", "n-grams of patches", offsetof(bgpt_config, patch_grams) },
+    { "conv", "patches convolved", offsetof(bgpt_config, conv) },
     { "patches", "context in patches", offsetof(bgpt_config, patches) },
     { "patch_size", "bytes of a patch", offsetof(bgpt_config, patch_size) },
     { "classes", "labels", offsetof(bgpt_config, classes) },

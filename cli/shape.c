@@ -7,7 +7,7 @@
 
 bool shape_given(const common *typed, const shape_arguments *a, size_t base)
 {
-    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || option_given(typed, base + offsetof(shape_arguments, previous)) || option_given(typed, base + offsetof(shape_arguments, match)) || option_given(typed, base + offsetof(shape_arguments, rotary));
+    return a->size != NULL || a->hidden || a->byte_hidden || a->patch_size || option_given(typed, base + offsetof(shape_arguments, previous)) || option_given(typed, base + offsetof(shape_arguments, match)) || option_given(typed, base + offsetof(shape_arguments, rotary)) || option_given(typed, base + offsetof(shape_arguments, conv));
 }
 
 bool shape_listed(const shape_arguments *a)
@@ -42,6 +42,7 @@ int shape_fill(const common *typed, const shape_arguments *a, size_t base, bgpt_
         { offsetof(shape_arguments, match), (uint64_t)a->match, &c->match },
         { offsetof(shape_arguments, patch_grams), a->patch_grams, &c->patch_grams },
         { offsetof(shape_arguments, rotary), (uint64_t)a->rotary, &c->rotary },
+        { offsetof(shape_arguments, conv), a->conv, &c->conv },
     };
     bgpt_error error = { 0 };
     if (a->size != NULL && bgpt_size(a->size, c, &error) != BGPT_OK)

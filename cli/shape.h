@@ -8,7 +8,7 @@
 typedef struct shape_arguments {
     const char *size;
     int previous, match, rotary; /* as the library counts them */
-    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams, patch_grams;
+    uint64_t hidden, patch_layers, byte_layers, byte_hidden, patches, patch_size, grams, patch_grams, conv;
 } shape_arguments;
 
 /* in the library's order: see bgpt_config */
@@ -32,7 +32,9 @@ typedef struct shape_arguments {
     { "match", 0, OPTION_CHOICE, SHAPE_AT(type, match), 0, 0, NULL, "no|yes", \
       "a table for the byte that followed when the last 3 to 48 bytes stood in the file before, added likewise" }, \
     { "rotary", 0, OPTION_CHOICE, SHAPE_AT(type, rotary), 0, 0, NULL, "no|yes", \
-      "attention between patches sees how far apart they are, instead of the place of each" }
+      "attention between patches sees how far apart they are, instead of the place of each" }, \
+    { "conv", 0, OPTION_COUNT, SHAPE_AT(type, conv), 0, 16, NULL, "N", \
+      "in every layer a patch gets, by learnt weights, the vectors of the N patches in front (causal convolutions); 0: none" }
 
 /* Was any of them typed but --patches, --patch-layers, --byte-layers, --grams and --patch-grams?  `base` as below. */
 bool shape_given(const common *typed, const shape_arguments *a, size_t base);

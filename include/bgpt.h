@@ -134,6 +134,9 @@ typedef struct bgpt_config {
     /* 1: in the patch decoder queries and keys are turned by angles in proportion to their patch's place (rotary positions, Su et
      * al. 2021), so that attention sees how far apart patches are instead of the place of each (likewise); 0: not. */
     uint32_t rotary;
+    /* In each layer of the patch decoder, before attention and before the feed-forward part, a patch gets the vectors of so many
+     * patches in front of it, weighed by learnt weights for each distance and column (likewise); 0: none; at most 16. */
+    uint32_t conv;
 } bgpt_config;
 
 /* Open a model file.  On success *out is the caller's, released with
@@ -209,6 +212,7 @@ typedef struct bgpt_train {
     double beta1, beta2, eps;   /* 0: 0.9, 0.999, 1e-8 */
     bgpt_optimizer optimizer;   /* BGPT_MUON: for the blocks' matrices (only these decay), AdamW for the rest */
     double momentum;            /* Muon's; 0: 0.95; negative: none */
+    double qk_lr;               /* with Muon: the rate of the matrices that make queries and keys, as a share of lr; 0: 1 */
     double rest_lr;             /* with Muon: the rate of the rest as a share of lr; 0: 1 */
     bgpt_embedding_init embedding_init; /* of a new model; BGPT_EMBEDDING_BITS where bytes are numbers or addresses, BGPT_EMBEDDING_LEVELS for samples and pixels */
     double dropout;

@@ -9,8 +9,12 @@
 /* A LayerNorm's parameters (C) and their gradients. */
 typedef struct bg_norm { const float *g, *b; float *dg, *db; } bg_norm;
 
+/* A convolution's weights (taps,C) and their gradient; NULL: there is none. */
+typedef struct bg_conv { const float *w; float *dw; } bg_conv;
+
 typedef struct bg_block {
     bg_norm ln1, ln2;
+    bg_conv conv1, conv2; /* of what ln1 and ln2 give */
     bg_weight qkv;   /* (C,3C) */
     bg_weight proj;  /* (C,C) */
     bg_weight fc;    /* (C,4C) */
@@ -34,6 +38,7 @@ typedef struct bg_acts {
 /* Scratch shared by all blocks of a stack. */
 typedef struct bg_temps {
     void *ln;    /* act (R,C) */
+    void *conv;  /* act (R,C), where the stack has convolutions */
     void *wide;  /* act (R,4C): gelu(z); in the backward pass later d qkv */
     void *dwide; /* act (R,4C): dz */
     void *dln;   /* act (R,C) */
@@ -43,7 +48,7 @@ typedef struct bg_temps {
 
 typedef struct bg_stack {
     bg_backend *be;
-    uint32_t C, layers;
+    uint32_t C, layers, taps;
     bg_block *blocks;  /* (layers) */
     bg_norm lnf;
     float *turn; /* (positions,64) of op rotate; NULL without rotary positions */
@@ -60,7 +65,7 @@ typedef struct bg_pass {
     uint64_t seed, step;
     uint32_t site0;          /* first dropout site of this stack; 1 + 3 per layer are used */
     uint64_t row0;           /* dropout id of row 0 */
-    const uint32_t *position; /* (R), where the stack has rotary positions */
+    const uint32_t *position; /* (R), where the stack has rotary positions or convolutions */
     const bg_prefix *before; /* (layers), or NULL */
     const bg_prefix *behind; /* (layers), or NULL: what others saw of these rows as theirs; gradients come back from there */
 } bg_pass;
@@ -81,6 +86,8 @@ typedef struct bg_step {
     size_t R, slots, length;
     const uint32_t *slot, *pos; /* (R) */
     void **cache;               /* (layers) */
+    void *const *ring;          /* (BG_CONVS*layers), where the stack has convolutions: as op convolve_cached wants them */
+    size_t ring_rows;
 } bg_step;
 void bg_stack_step(bg_stack *s, void *y, float *x, const bg_temps *t, void *qkv, const bg_step *step);
 

@@ -37,5 +37,6 @@ bg_status bg_config_check(const bg_config *c, const char *where, bg_error *err)
     BG_TRY(check_range(c->match, 0, c->byte_layers ? 1 : 0, "table of matches", where, err));
     BG_TRY(check_range(c->patch_grams, 0, BG_MAX_GRAMS, "number of n-gram rows for patches", where, err));
     BG_TRY(check_range(c->rotary, 0, 1, "rotary positions", where, err));
+    BG_TRY(check_range(c->conv, 0, BG_MAX_TAPS, "reach of convolutions", where, err));
     return check_range(c->classes, 0, BG_MAX_CLASSES, "number of classes", where, err);
 }

@@ -27,6 +27,7 @@ typedef struct bg_config {
     uint32_t match;         /* extension: 1: a table of guesses by what stood in the sequence before (data/match.h); 0: none */
     uint32_t patch_grams;   /* extension: rows of each table of n-grams that the patch decoder's inputs get; 0: none */
     uint32_t rotary;        /* extension: 1: the patch decoder's queries and keys are turned by their patch's place, which its input does not hold; 0: not */
+    uint32_t conv;          /* extension: patches in front that a causal convolution adds to what each layer of the patch decoder attends with and feeds forward; 0: none */
 } bg_config;
 
 /* What of the patch before a model sees, each by its own tensors. */

@@ -18,6 +18,7 @@ struct bg_decoder {
     uint32_t *host_slot, *host_pos; /* (rows) on the host: tables being made */
     void *memory;            /* one back-end allocation behind the rest */
     void **patch_cache, **byte_cache; /* (layers) */
+    void **rings;            /* (BG_CONVS*layers) of the patch decoder's convolutions; NULL without */
     uint32_t *slot, *pos;    /* (rows) */
     uint32_t before;         /* positions of byte_cache that the patch before takes: P, or 0 */
     uint32_t *host_place, *place; /* (slots) of a byte step: positions in byte_cache */
@@ -43,12 +44,17 @@ static size_t widest(const bg_config *c)
     return c->hidden > c->byte_hidden ? c->hidden : c->byte_hidden;
 }
 
+/* Of each sequence: what a step adds at most, and what its first row reaches back to. */
+static size_t ring_rows(const bg_decoder *d) { return d->rows + d->m->config.conv; }
+
 static void place_decoder(bg_placer *p, bg_decoder *d)
 {
     bg_backend *be = d->m->be;
     const bg_config *c = &d->m->config;
     for (uint32_t i = 0; i < c->patch_layers; i++)
         d->patch_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, c->patches, c->hidden));
+    for (uint32_t i = 0; d->rings && i < BG_CONVS * c->patch_layers; i++)
+        d->rings[i] = bg_place_act(p, be, d->slots * ring_rows(d), c->hidden);
     for (uint32_t i = 0; i < c->byte_layers; i++)
         d->byte_cache[i] = bg_place_bytes(p, be->ops->cache_bytes(be, d->slots, d->before + c->patch_size, c->byte_hidden));
     d->place = bg_place_bytes(p, d->slots * sizeof *d->place);
@@ -61,6 +67,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->x = bg_place_float(p, d->rows, widest(c));
     d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
     bg_place_temps(p, be, &d->patch_temps, d->rows, c->hidden, 0);
+    d->patch_temps.conv = c->conv ? bg_place_act(p, be, d->rows, c->hidden) : NULL;
     bg_place_temps(p, be, &d->byte_temps, d->slots, c->byte_hidden, 0);
     d->row_features = bg_place_act(p, be, d->rows, c->hidden);
     d->features = bg_place_act(p, be, d->slots, c->hidden);
@@ -90,6 +97,8 @@ static bg_status reserve_decoder(bg_decoder *d, bg_error *err)
         return bg_fail_memory(err, "the tables of a decoder", d->rows * sizeof *d->host_slot);
     if (c->patch_grams && !(d->host_gram_rows = bg_alloc_zero(sys, BG_GRAM_TABLES * d->rows * c->patch_size, sizeof *d->host_gram_rows)))
         return bg_fail_memory(err, "the rows of n-grams", BG_GRAM_TABLES * d->rows * c->patch_size * sizeof *d->host_gram_rows);
+    if (c->conv && !(d->rings = bg_alloc_zero(sys, BG_CONVS * c->patch_layers, sizeof *d->rings)))
+        return bg_fail_memory(err, "the tables of a decoder", BG_CONVS * c->patch_layers * sizeof *d->rings);
     BG_TRY(bg_recent_open(&d->recent, d->m, d->slots, err));
     bg_placer p = { 0 };
     place_decoder(&p, d);
@@ -138,6 +147,7 @@ void bg_decoder_close(bg_decoder *d)
     bg_free(sys, d->host_pos);
     bg_free(sys, d->patch_cache);
     bg_free(sys, d->byte_cache);
+    bg_free(sys, d->rings);
     bg_free(sys, d->front_acts);
     bg_free(sys, d);
 }
@@ -239,7 +249,7 @@ static void append_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *
     if (c->patch_grams)
         add_patch_grams(d, n);
     const bg_step step = { .R = n, .slots = d->slots, .length = c->patches, .slot = d->slot, .pos = d->pos,
-                           .cache = d->patch_cache };
+                           .cache = d->patch_cache, .ring = d->rings, .ring_rows = ring_rows(d) };
     bg_stack_step(&m->patch, d->row_features, d->x, &d->patch_temps, d->qkv, &step);
     keep_last(d, slot, n);
 }

@@ -60,6 +60,8 @@ static bg_status deduce(bg_config *c, const bg_st_file *f, bg_error *err)
     c->byte_hidden = c->hidden;
     if (bg_st_find(f, PATCH "grams.3.weight"))
         BG_TRY(matrix_shape(f, PATCH "grams.3.weight", &c->patch_grams, &unused, err));
+    if (bg_st_find(f, PATCH "conv_1.0.weight"))
+        BG_TRY(matrix_shape(f, PATCH "conv_1.0.weight", &c->conv, &unused, err));
     c->rotary = bg_st_find(f, PATCH "rotary.base") != NULL;
     if (bg_st_find(f, "classifier.weight"))
         BG_TRY(matrix_shape(f, "classifier.weight", &c->classes, &unused, err));

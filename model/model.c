@@ -43,6 +43,17 @@ static void bind_block(const bg_model *m, bg_block *b, uint32_t first, uint32_t 
     b->out = weight(m, first + BG_OUT_W, first + BG_OUT_B, 4 * C, C, 0);
 }
 
+static bg_conv conv(const bg_model *m, uint32_t tensor) { return (bg_conv){ .w = at(m, m->weights, tensor), .dw = at(m, m->grads, tensor) }; }
+
+static void bind_convs(bg_model *m, uint32_t layers)
+{
+    m->patch.taps = m->config.conv;
+    for (uint32_t layer = 0; layer < layers; layer++) {
+        m->patch.blocks[layer].conv1 = conv(m, m->params.convs + BG_CONVS * layer);
+        m->patch.blocks[layer].conv2 = conv(m, m->params.convs + BG_CONVS * layer + 1);
+    }
+}
+
 static void bind_stack(bg_model *m, bg_stack *s, bg_block *blocks, uint32_t first, uint32_t layers, uint32_t C)
 {
     s->be = m->be;
@@ -80,6 +91,8 @@ static void bind(bg_model *m)
     m->byte_dwte = at(m, m->grads, p[BG_BYTE_WTE]);
     m->byte_dwpe = at(m, m->grads, p[BG_BYTE_WPE]);
     bind_stack(m, &m->patch, m->block_memory, m->params.patch_blocks, c->patch_layers, c->hidden);
+    if (c->conv)
+        bind_convs(m, c->patch_layers);
     m->patch.lnf = norm(m, p[BG_PATCH_LNF_W], p[BG_PATCH_LNF_B]);
     if (c->byte_layers) {
         bind_stack(m, &m->byte, m->block_memory + c->patch_layers, m->params.byte_blocks, c->byte_layers, c->byte_hidden);

@@ -53,6 +53,8 @@ static uint32_t tensor_count(const bg_config *c)
     if (c->patch_grams)
         places += BG_GRAM_TABLES;
     places += c->rotary != 0;
+    if (c->conv)
+        places += BG_CONVS * c->patch_layers;
     if (bg_sees_keys(c))
         places += 2 * c->byte_layers;
     return places + BG_BLOCK_FIELDS * (c->patch_layers + c->byte_layers);
@@ -105,6 +107,17 @@ static void add_grams(bg_params *p, bg_place first, const char *decoder, int sho
     }
 }
 
+/* They begin with nothing, as if they were not there. */
+static void add_convs(bg_params *p, const bg_config *c)
+{
+    p->convs = p->count;
+    for (uint32_t layer = 0; layer < c->patch_layers; layer++)
+        for (int i = 0; i < BG_CONVS; i++) {
+            bg_tensor *t = add(p, 2, c->conv, c->hidden, BG_INIT_ZERO);
+            snprintf(t->name, sizeof t->name, PATCH "conv_%d.%u.weight", i + 1, (unsigned)layer);
+        }
+}
+
 static void walk_patch_decoder(bg_params *p, const bg_config *c)
 {
     const uint64_t H = c->hidden;
@@ -121,6 +134,8 @@ static void walk_patch_decoder(bg_params *p, const bg_config *c)
         add_place(p, BG_ROTARY, PATCH "rotary.base", 1, 1, 0, BG_INIT_ROTARY);
     else
         wpe->numbered = (bg_numbered){ c->patches, 1, c->patches - 1, 1 }; /* the file begins at position 1 */
+    if (c->conv)
+        add_convs(p, c);
     p->patch_blocks = p->count;
     add_blocks(p, PATCH "base.", c->patch_layers, H);
     add_place(p, BG_PATCH_LNF_W, PATCH "base.ln_f.weight", 1, H, 0, BG_INIT_ONE);
@@ -199,7 +214,7 @@ bg_status bg_params_build(bg_params *p, const bg_config *c, const bg_sys *sys, b
     memset(p, 0, sizeof *p);
     for (int i = 0; i < BG_PLACES; i++)
         p->at[i] = BG_NO_TENSOR;
-    p->byte_blocks = p->keys = BG_NO_TENSOR;
+    p->byte_blocks = p->keys = p->convs = BG_NO_TENSOR;
     p->tensors = bg_alloc_zero(sys, count, sizeof *p->tensors);
     if (!p->tensors)
         return bg_fail_memory(err, "the table of tensors", (uint64_t)count * sizeof *p->tensors);

@@ -46,6 +46,8 @@ typedef enum bg_block_field {
     BG_LN2_W, BG_LN2_B, BG_FC_W, BG_FC_B, BG_OUT_W, BG_OUT_B, BG_BLOCK_FIELDS
 } bg_block_field;
 
+enum { BG_CONVS = 2 }; /* of a patch layer: before attention, before the feed-forward part */
+
 /* Tensors outside the blocks. */
 typedef enum bg_place {
     BG_PATCH_EMBED_W, BG_PATCH_EMBED_B, BG_PATCH_WTE, BG_PATCH_WPE, BG_ROTARY, BG_PATCH_LNF_W, BG_PATCH_LNF_B,
@@ -65,6 +67,8 @@ typedef struct bg_params {
     uint32_t patch_blocks, byte_blocks; /* index of the first block's first tensor */
     uint32_t keys;          /* of the first byte layer's table of symbols (257,2Hb), then of places (P,2Hb), and so on by
                                layers; BG_NO_TENSOR without BG_PREVIOUS_KEYS */
+    uint32_t convs;         /* of the first patch layer's convolutions before attention and before the feed-forward part, (conv,H) each, and so
+                               on by layers; BG_NO_TENSOR without */
     size_t floats;          /* length of the flat buffer, alignment gaps included */
     size_t trained;         /* floats in front that training changes: behind them lie the reference's unused
                                wte (1,H) (PyTorch gives it no gradient, so no decay) and, with rotary positions, their base

@@ -299,6 +299,8 @@ static const char *extension_of(const bg_config *c)
         return "its byte decoder sees the patch before";
     if (c->rotary)
         return "its patch decoder has rotary positions";
+    if (c->conv)
+        return "its patch decoder has convolutions";
     if (c->patch_grams)
         return "its patch decoder has tables of n-grams";
     if (c->grams || c->match)

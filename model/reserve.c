@@ -131,19 +131,26 @@ static void place_classifier(bg_placer *p, bg_model *m)
     }
 }
 
+static void place_patch_temps(bg_placer *p, bg_model *m)
+{
+    const bg_config *c = &m->config;
+    bg_place_temps(p, m->be, &m->patch.t, m->max_rows, c->hidden, m->training);
+    m->patch.t.conv = c->conv ? bg_place_act(p, m->be, m->max_rows, c->hidden) : NULL;
+}
+
 /* Both stacks never work at once, so they share one set of temporaries; it
  * is placed for the larger of the two. */
 static void place_shared_temps(bg_placer *p, bg_model *m)
 {
     const bg_config *c = &m->config;
     bg_placer patch = { 0 }, byte = { 0 };
-    bg_place_temps(&patch, m->be, &m->patch.t, m->max_rows, c->hidden, m->training);
+    place_patch_temps(&patch, m);
     if (c->byte_layers)
         bg_place_temps(&byte, m->be, &m->byte.t, (size_t)m->chunk * c->patch_size, c->byte_hidden, m->training);
     char *base = bg_place_bytes(p, patch.used > byte.used ? patch.used : byte.used);
     patch = (bg_placer){ .base = base };
     byte = patch;
-    bg_place_temps(&patch, m->be, &m->patch.t, m->max_rows, c->hidden, m->training);
+    place_patch_temps(&patch, m);
     if (c->byte_layers)
         bg_place_temps(&byte, m->be, &m->byte.t, (size_t)m->chunk * c->patch_size, c->byte_hidden, m->training);
     m->front.t = m->byte.t; /* they take turns */

@@ -34,6 +34,7 @@
 #include "base/pool.h"
 #include "base/sys.h"
 
+enum { BG_MAX_TAPS = 16 }; /* rows in front that a convolution reaches, at most */
 enum { BG_HEAD = 64 }; /* D: width of an attention head, fixed by the model family */
 
 /* Row stride in elements: columns, rounded up to 64 bytes, plus 64 bytes when the row would
@@ -186,6 +187,13 @@ struct bg_ops {
     /* Queries and keys of qkv act (R,3C), in place: in each head, elements d and d + 32 as a point of the plane turned by the angle whose
      * cosine and sine are turn[pos[r]*64 + d] and turn[pos[r]*64 + 32 + d]; back != 0: by its negative, which is the gradient. */
     void (*rotate)(bg_backend *be, void *qkv, const float *turn, const uint32_t *pos, size_t R, size_t C, int back);
+    /* y act (R,C) = x act (R,C) + sum_d w[d - 1] x[the row d places in front of it], d = 1..taps, column by column; w (taps,C).  pos (R)
+     * ascends in a segment and begins anew with the next; a place that is left out adds nothing.  And back: dx overwritten, dw accumulated. */
+    void (*convolve)(bg_backend *be, void *y, const void *x, const float *w, uint32_t taps, const uint32_t *pos, size_t R, size_t C);
+    void (*convolve_back)(bg_backend *be, void *dx, float *dw, const void *dy, const void *x, const float *w, uint32_t taps, const uint32_t *pos, size_t R, size_t C);
+    /* Of sequences that grow: ring act (slots*ring_rows,C) keeps the last ring_rows rows of each, which are at least
+     * as many as it gets at once and `taps` more.  Same bits as convolve(). */
+    void (*convolve_cached)(bg_backend *be, void *y, const void *x, void *ring, size_t ring_rows, const float *w, uint32_t taps, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C);
     /* Key/value cache of one layer: `slots` sequences of at most `length`. */
     size_t (*cache_bytes)(bg_backend *be, size_t slots, size_t length, size_t C);
     /* Rows are appended at (slot[r], pos[r]) first, then row r attends to

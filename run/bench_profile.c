@@ -217,6 +217,21 @@ static void p_rotate(bg_backend *be, void *qkv, const float *turn, const uint32_
     TIMED(rotate(be, qkv, turn, pos, R, C, back), "rotate", R, 2 * C, 0, 0);
 }
 
+static void p_convolve(bg_backend *be, void *y, const void *x, const float *w, uint32_t taps, const uint32_t *pos, size_t R, size_t C)
+{
+    TIMED(convolve(be, y, x, w, taps, pos, R, C), "convolve", R, C, 0, 0);
+}
+
+static void p_convolve_back(bg_backend *be, void *dx, float *dw, const void *dy, const void *x, const float *w, uint32_t taps, const uint32_t *pos, size_t R, size_t C)
+{
+    TIMED(convolve_back(be, dx, dw, dy, x, w, taps, pos, R, C), "convolve_back", R, C, 0, 0);
+}
+
+static void p_convolve_cached(bg_backend *be, void *y, const void *x, void *ring, size_t ring_rows, const float *w, uint32_t taps, const uint32_t *slot, const uint32_t *pos, size_t R, size_t C)
+{
+    TIMED(convolve_cached(be, y, x, ring, ring_rows, w, taps, slot, pos, R, C), "convolve_cached", R, C, 0, 0);
+}
+
 static void p_sum_rows(bg_backend *be, float *x, const float *table, const uint16_t *index, size_t R, size_t P, size_t C)
 {
     TIMED(sum_rows(be, x, table, index, R, P, C), "sum_rows", R * P, C, 0, 0);
@@ -324,6 +339,7 @@ void bg_profile_open(bg_profile *p, bg_backend *be)
     WRAP(zero), WRAP(write), WRAP(read), WRAP(sync), WRAP(weights_changed);
     WRAP(linear), WRAP(linear_back_input), WRAP(linear_back_weight);
     WRAP(layernorm), WRAP(layernorm_back), WRAP(attention), WRAP(attention_back), WRAP(attention_cached), WRAP(rotate);
+    WRAP(convolve), WRAP(convolve_back), WRAP(convolve_cached);
     WRAP(patch_embed), WRAP(patch_embed_back), WRAP(byte_embed), WRAP(byte_embed_back), WRAP(byte_embed_step);
     WRAP(sum_rows), WRAP(sum_rows_back);
     WRAP(add_rows), WRAP(add_rows_back), WRAP(token_rows), WRAP(token_rows_back), WRAP(symbol_embed), WRAP(symbol_embed_back), WRAP(add_part), WRAP(cache_put);

@@ -29,13 +29,15 @@ static uint32_t find_shape(bg_muon_plan *p, size_t n, size_t N)
 }
 
 /* Columns [first, first + columns) of a tensor. */
-static void add_matrix(bg_muon_plan *p, const bg_tensor *t, size_t first, size_t columns)
+static bg_muon_matrix *add_matrix(bg_muon_plan *p, const bg_tensor *t, size_t first, size_t columns)
 {
     const size_t R = (size_t)t->shape[0];
-    p->matrices[p->count++] = (bg_muon_matrix){
+    bg_muon_matrix *m = &p->matrices[p->count++];
+    *m = (bg_muon_matrix){
         .offset = t->offset + first, .R = R, .C = columns, .row = (size_t)t->shape[1], .tensor_end = t->offset + t->count,
         .shape = find_shape(p, R < columns ? R : columns, R < columns ? columns : R),
     };
+    return m;
 }
 
 static void add_blocks(bg_muon_plan *p, const bg_params *params, uint32_t first, uint32_t layers, size_t width)
@@ -43,7 +45,7 @@ static void add_blocks(bg_muon_plan *p, const bg_params *params, uint32_t first,
     for (uint32_t layer = 0; layer < layers; layer++) {
         const bg_tensor *t = params->tensors + first + layer * BG_BLOCK_FIELDS;
         for (size_t i = 0; i < 3; i++)
-            add_matrix(p, &t[BG_QKV_W], i * width, width);
+            add_matrix(p, &t[BG_QKV_W], i * width, width)->looks = i < 2;
         add_matrix(p, &t[BG_PROJ_W], 0, width);
         add_matrix(p, &t[BG_FC_W], 0, 4 * width);
         add_matrix(p, &t[BG_OUT_W], 0, width);
@@ -160,7 +162,7 @@ void bg_muon_update(bg_muon_plan *p, const bg_settings *s, float *w, float *m, c
         };
         p->be->ops->muon_begin(p->be, p->x, &u);
         const double scale = (double)bg_muon_orthogonalize(p, t->shape);
-        u.rate = (float)(lr * step_size(t) * scale);
+        u.rate = (float)(lr * step_size(t) * scale * (t->looks ? s->qk_lr : 1));
         p->be->ops->muon_end(p->be, p->x, &u);
     }
 }

@@ -12,6 +12,7 @@ enum { BG_MUON_SHAPES = 4 }; /* (H,H) and (H,4H) of either decoder */
 typedef struct bg_muon_matrix {
     size_t offset, R, C, row;
     size_t tensor_end;
+    int looks; /* makes queries or keys */
     uint32_t shape;
 } bg_muon_matrix;
 

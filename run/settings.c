@@ -6,6 +6,7 @@
 #include "data/batch.h"
 #include "data/grams.h"
 #include "model/params.h"
+#include "ops/ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,6 +34,7 @@ const bg_row bg_settings_rows[] = {
     { "grams", BG_ROW_U32, AT(config.grams), 0, 0, 0, BG_MAX_GRAMS, NULL },
     { "patch_grams", BG_ROW_U32, AT(config.patch_grams), 0, 0, 0, BG_MAX_GRAMS, NULL },
     { "rotary", BG_ROW_U32, AT(config.rotary), 0, 0, 0, 1, NULL },
+    { "conv", BG_ROW_U32, AT(config.conv), 0, 0, 0, BG_MAX_TAPS, NULL },
     { "match", BG_ROW_U32, AT(config.match), 0, 0, 0, 1, NULL },
     { "classify", BG_ROW_U32, AT(classify), 0, 0, 0, 1, NULL },
     { "batch", BG_ROW_U32, AT(batch), 8, 0, 1, 65535, NULL },
@@ -51,6 +53,7 @@ const bg_row bg_settings_rows[] = {
     { "eps", BG_ROW_DOUBLE, AT(eps), 1e-8, 0, 1e-30, 1, NULL },
     { "optimizer", BG_ROW_U32, AT(optimizer), BG_ADAMW, 0, BG_ADAMW, BG_MUON, optimizers },
     { "momentum", BG_ROW_DOUBLE, AT(momentum), 0.95, 1, 0, 0.9999, NULL },
+    { "qk_lr", BG_ROW_DOUBLE, AT(qk_lr), 1, 0, 1e-6, 1e6, NULL },
     { "rest_lr", BG_ROW_DOUBLE, AT(rest_lr), 1, 0, 1e-6, 1e6, NULL },
     { "cooldown", BG_ROW_DOUBLE, AT(cooldown), 0.3, 1, 0, 1e15, NULL },
     { "dropout", BG_ROW_DOUBLE, AT(dropout), 0, 0, 0, 0.99, NULL },

@@ -37,6 +37,7 @@ typedef struct bg_settings {
     double weight_decay, beta1, beta2, eps, dropout;
     uint32_t optimizer;      /* bg_optimizer_kind */
     double momentum;         /* Muon's */
+    double qk_lr;            /* with Muon: the rate of the matrices that make queries and keys, as a share of lr */
     double rest_lr;          /* with Muon: the rate of what AdamW moves, as a share of lr */
     double cooldown;         /* BG_STABLE: below 1 a share of the run, else steps, in which the rate falls */
     double eval_every;       /* steps; 0: ten times a run; negative: only at the end */

@@ -61,7 +61,7 @@ typedef struct ops_case {
     float constant_dout; /* not 0: the only gradient of the output that the op knows */
 } ops_case;
 
-extern const ops_case ops_linear, ops_dropout, ops_layernorm, ops_attention, ops_rotate; /* support_ops_layers.c */
+extern const ops_case ops_linear, ops_dropout, ops_layernorm, ops_attention, ops_rotate, ops_convolve; /* support_ops_layers.c */
 extern const ops_case ops_patch_embed, ops_byte_embed, ops_byte_step, ops_add_rows, ops_sum_rows, ops_token_rows, ops_add_part, ops_gather, ops_cross_entropy, ops_segment_mean; /* support_ops_ends.c */
 
 /* Variants of ops_linear: a bg_epilogue and these. */

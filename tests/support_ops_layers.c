@@ -413,3 +413,48 @@ const ops_case ops_rotate = {
     .name = "rotate", .describe = rotate_describe, .reference = rotate_reference, .forward = rotate_forward, .backward = rotate_backward, .tolerance = 1e-6,
     .slice = rotate_slice,
 };
+
+/* --- convolution ---------------------------------------------------------------------- */
+
+/* N: how far it reaches.  Places ascend by one or, here and there, by two or three; the second segment begins at 4 as if its first were left out. */
+static void convolve_describe(ops_problem *p)
+{
+    for (size_t r = 0, segment = 0; r < p->R; r++) {
+        if (r == p->start[segment]) {
+            p->pos[r] = segment++ == 1 && p->pos[p->start[1] - 1] > 4 ? 4 : 0;
+            continue;
+        }
+        p->pos[r] = p->pos[r - 1] + (p->tokens[r] % 5 ? 1 : 2 + p->tokens[r] % 2);
+    }
+    IN(0, "x", OPS_ACT, .rows = p->R, .columns = p->C);
+    IN(1, "w", OPS_PARAM, .rows = p->N, .columns = p->C);
+    OUT(0, "y", OPS_ACT, .rows = p->R, .columns = p->C);
+    p->ins = 2;
+    p->outs = 1;
+}
+
+static void convolve_reference(const ops_problem *p, double *const *in, double *const *out)
+{
+    memcpy(out[0], in[0], p->R * p->C * sizeof(double));
+    for (size_t segment = 0; segment < p->segments.S; segment++)
+        for (size_t r = p->start[segment]; r < p->start[segment + 1]; r++)
+            for (size_t other = p->start[segment]; other < r; other++) {
+                const size_t distance = p->pos[r] - p->pos[other];
+                for (size_t c = 0; distance <= p->N && c < p->C; c++)
+                    out[0][r * p->C + c] += in[1][(distance - 1) * p->C + c] * in[0][other * p->C + c];
+            }
+}
+
+static void convolve_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->convolve(be, b->out[0], b->in[0], b->in[1], (uint32_t)p->N, p->pos, p->R, p->C);
+}
+
+static void convolve_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
+{
+    be->ops->convolve_back(be, b->din[0], b->din[1], b->dout[0], b->in[0], b->in[1], (uint32_t)p->N, p->pos, p->R, p->C);
+}
+
+const ops_case ops_convolve = {
+    .name = "convolve", .describe = convolve_describe, .reference = convolve_reference, .forward = convolve_forward, .backward = convolve_backward, .tolerance = 2e-6,
+};

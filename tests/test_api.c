@@ -259,7 +259,7 @@ static void test_evaluate(void **state)
 static void test_evaluate_windows(void **state)
 {
     const bg_machine_options options = { .threads = 1, .fp32 = 1 };
-    const bg_config shape = { 64, 1, 1, 64, 16, 8, 0, 0, 0, 0, 0, 0 };
+    const bg_config shape = { 64, 1, 1, 64, 16, 8, 0, 0, 0, 0, 0, 0, 0 };
     const char *path = in("data/long.abc");
     const bg_dataset_options how = { .P = 8, .N = 16 };
     scores list;

@@ -27,6 +27,7 @@ static void prepare_small(run_setup *r, const char *out)
     r->train.config.patch_size = 2;
     r->train.config.match = 1;
     r->train.config.rotary = 1;
+    r->train.config.conv = 2;
 }
 
 static int set_up(void **state)

@@ -17,18 +17,19 @@
 
 typedef struct machine { bg_pool *pool; bg_backend *be; bg_model *model; } machine;
 
-static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0, 0, 0, 0, 0, 0 };
-static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 0, 0 };
-static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN, 0, 0, 0, 0 };
-static const bg_config keys = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_KEYS, 0, 0, 0, 0 };
-static const bg_config grams = { 64, 2, 2, 128, 12, 8, 0, 0, 500, 0, 0, 0 };
-static const bg_config patch_grams = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 500, 0 };
-static const bg_config rotary = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 0, 1 };
-static const bg_config match = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 1, 0, 0 };
-static const bg_config front = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_PATCH, 0, 0, 0, 0 };
-static const bg_config front_one = { 64, 1, 1, 64, 12, 8, 0, BG_PREVIOUS_PATCH, 0, 0, 0, 0 }; /* a front of one layer: nothing but queries */
-static const bg_config all = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_BOTH, 77, 1, 50, 1 }; /* tables of all kinds */
-static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0, 0, 0, 40, 1 };
+static const bg_config plain = { 64, 2, 2, 64, 12, 8, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config wide_bytes = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config column = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_COLUMN, 0, 0, 0, 0, 0 };
+static const bg_config keys = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_KEYS, 0, 0, 0, 0, 0 };
+static const bg_config grams = { 64, 2, 2, 128, 12, 8, 0, 0, 500, 0, 0, 0, 0 };
+static const bg_config patch_grams = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 500, 0, 0 };
+static const bg_config rotary = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 0, 1, 0 };
+static const bg_config conv = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 0, 0, 0, 5 };
+static const bg_config match = { 64, 2, 2, 128, 12, 8, 0, 0, 0, 1, 0, 0, 0 };
+static const bg_config front = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_PATCH, 0, 0, 0, 0, 0 };
+static const bg_config front_one = { 64, 1, 1, 64, 12, 8, 0, BG_PREVIOUS_PATCH, 0, 0, 0, 0, 0 }; /* a front of one layer: nothing but queries */
+static const bg_config all = { 64, 2, 2, 128, 12, 8, 0, BG_PREVIOUS_BOTH, 77, 1, 50, 1, 3 }; /* tables of all kinds */
+static const bg_config classifier = { 64, 2, 0, 0, 12, 8, 5, 0, 0, 0, 40, 1, 2 };
 
 static void ok(bg_status s, const bg_error *err)
 {
@@ -207,6 +208,7 @@ static void test_gradients(void **state)
     check_gradient(&patch_grams, NULL, "n-grams of patches");
     check_gradient(&match, NULL, "matches");
     check_gradient(&rotary, NULL, "rotary positions");
+    check_gradient(&conv, NULL, "convolutions");
     check_gradient(&all, &noise, "every extension, dropout");
     check_gradient(&classifier, NULL, "classifier");
     check_gradient(&plain, &noise, "plain, dropout");
@@ -370,7 +372,7 @@ static void test_cached(void **state)
 
 static void test_walk(void **state)
 {
-    const bg_config published = { 768, 12, 3, 768, 512, 16, 0, 0, 0, 0, 0, 0 };
+    const bg_config published = { 768, 12, 3, 768, 512, 16, 0, 0, 0, 0, 0, 0, 0 };
     bg_params p;
     bg_error err;
     ok(bg_params_build(&p, &published, bg_sys_default(), &err), &err);
@@ -393,9 +395,9 @@ static void test_walk(void **state)
 
 static void test_config(void **state)
 {
-    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0, 0, 0, 0, 0, 0 }, { 64, 0, 1, 64, 12, 8, 0, 0, 0, 0, 0, 0 }, { 64, 1, 0, 64, 12, 8, 0, 0, 0, 0, 0, 0 },
-                              { 64, 1, 1, 65, 12, 8, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 1, 8, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 12, 0, 0, 0, 0, 0, 0, 0 },
-                              { 64, 1, 1, 64, 12, 65, 0, 0, 0, 0, 0, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 12, 8, 70000, 0, 0, 0, 0, 0 } };
+    const bg_config bad[] = { { 100, 1, 1, 100, 12, 8, 0, 0, 0, 0, 0, 0, 0 }, { 64, 0, 1, 64, 12, 8, 0, 0, 0, 0, 0, 0, 0 }, { 64, 1, 0, 64, 12, 8, 0, 0, 0, 0, 0, 0, 0 },
+                              { 64, 1, 1, 65, 12, 8, 0, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 1, 8, 0, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 12, 0, 0, 0, 0, 0, 0, 0, 0 },
+                              { 64, 1, 1, 64, 12, 65, 0, 0, 0, 0, 0, 0, 0 }, { 1u << 31, 1, 1, 64, 12, 8, 0, 0, 0, 0, 0, 0, 0 }, { 64, 1, 1, 64, 12, 8, 70000, 0, 0, 0, 0, 0, 0 } };
     bg_error err;
     assert_int_equal(bg_config_check(&plain, "m", &err), BG_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

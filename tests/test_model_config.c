@@ -11,10 +11,11 @@
 #include "model/file.h"
 #include "tests/support_check.h"
 
-static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0 };
-static const bg_config rotary = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 1 };
-static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0, 0, 0 };
-static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config conv = { 64, 2, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0, 4 };
+static const bg_config rotary = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 1, 0 };
+static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0, 0 };
 
 /* One change to the header of a model of `config`. */
 typedef struct change {
@@ -80,6 +81,10 @@ static const change changes[] = {
     { &wide_bytes, NULL, NULL, NULL },
     { &classifier, NULL, NULL, NULL },
     { &rotary, NULL, NULL, NULL },
+    { &conv, NULL, NULL, NULL },
+    { &conv, PATCH "conv_2.1.weight", "F32 3 64", "conv_2.1.weight: dimension 0 is 3 in the file, 4 by" },
+    { &conv, PATCH "conv_1.0.weight", "F32 17 64", "reach of convolutions 17" },
+    { &conv, PATCH "conv_2.1.weight", NULL, "conv_2.1.weight is missing" },
     { &plain, PATCH "base.ln_f.bias", "F16 64", NULL },
     { &plain, PATCH "base.h.0.attn.bias", "BOOL 1 1 5 5", NULL },
     { &plain, PATCH "base.h.0.attn.masked_bias", "F32", NULL },

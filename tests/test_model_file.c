@@ -18,9 +18,9 @@
 
 #define PATCH "patch_level_decoder."
 
-static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0 };
-static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, BG_PREVIOUS_COLUMN, 9, 1, 6, 1 };
-static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config wide_bytes = { 64, 1, 2, 128, 5, 3, 0, BG_PREVIOUS_COLUMN, 9, 1, 6, 1, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0, 0 };
 
 /* All tensors of two models, bit by bit (the gaps between them mean nothing). */
 static void check_same(bg_model *a, bg_model *b)
@@ -126,7 +126,7 @@ static void checkpoint(void **state)
 /* A classifier from a generative model: what both have, and nothing else. */
 static void matching(void **state)
 {
-    const bg_config other = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0 };
+    const bg_config other = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0, 0 };
     const char *path = fs_path(folder, "generative.safetensors");
     machine a, b, c;
     bg_st_file f;

@@ -86,7 +86,7 @@ static void test_ends(void **state) { ops_at_each_level(check_ends, 2); }
 
 /* --- orthogonal rows --------------------------------------------------------------------- */
 
-static const bg_config shape = { 64, 2, 1, 128, 12, 8, 0, 0, 0, 0, 0, 0 };
+static const bg_config shape = { 64, 2, 1, 128, 12, 8, 0, 0, 0, 0, 0, 0, 0 };
 
 static void newton_schulz(double *x, size_t n, size_t N)
 {
@@ -183,10 +183,10 @@ typedef struct bench {
 } bench;
 
 /* Three updates with made-up gradients. */
-static void run(bench *b, uint32_t optimizer, unsigned threads)
+static void run_with(bench *b, uint32_t optimizer, unsigned threads, double qk_lr)
 {
     bg_error err;
-    bg_settings s = { .config = shape, .optimizer = optimizer, .lr = 0.01, .weight_decay = optimizer == BG_MUON ? 0.1 : -1 };
+    bg_settings s = { .config = shape, .optimizer = optimizer, .lr = 0.01, .weight_decay = optimizer == BG_MUON ? 0.1 : -1, .qk_lr = qk_lr };
     const bg_limits limits = bg_config_limits(&shape);
     bg_settings_defaults(&s);
     CHECK_OK(bg_pool_open(&b->pool, bg_sys_default(), threads, &err), err);
@@ -200,6 +200,8 @@ static void run(bench *b, uint32_t optimizer, unsigned threads)
         bg_optimizer_update(&b->o, &s, 0.01, bg_optimizer_norm(&b->o, 1), 1, step);
     }
 }
+
+static void run(bench *b, uint32_t optimizer, unsigned threads) { run_with(b, optimizer, threads, 0); }
 
 static void finish(bench *b)
 {
@@ -230,6 +232,36 @@ static void test_rest(void **state)
     finish(&adamw);
 }
 
+/* A rate of their own moves the matrices of queries and keys by so much less, and nothing else. */
+static void test_slow_queries(void **state)
+{
+    bench whole, slow;
+    run_with(&whole, BG_MUON, 2, 1);
+    run_with(&slow, BG_MUON, 2, 0.25);
+    const bg_params *p = bg_model_params(whole.m);
+    float *begin = calloc(p->floats, sizeof *begin);
+    bg_params_init(p, begin, 3, BG_EMBEDDING_NORMAL);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const bg_tensor *t = &p->tensors[i];
+        const float *a = bg_model_weights(whole.m) + t->offset, *b = bg_model_weights(slow.m) + t->offset, *from = begin + t->offset;
+        const size_t columns = strstr(t->name, "c_attn.weight") ? (size_t)t->shape[1] : 0;
+        double moved = 0, share = 0;
+        for (size_t k = 0; k < t->count; k++) {
+            if (columns && k % columns < columns * 2 / 3) {
+                moved += fabs((double)(a[k] - from[k]));
+                share += fabs((double)(b[k] - from[k]));
+            } else if (a[k] != b[k]) {
+                fail_msg("%s[%zu] moved otherwise", t->name, k);
+            }
+        }
+        if (columns && !(fabs(share / moved - 0.25) < 0.005)) /* decay is the same for both: 0.003 of weights */
+            fail_msg("%s: queries and keys moved by %.4f of what they do", t->name, share / moved);
+    }
+    free(begin);
+    finish(&whole);
+    finish(&slow);
+}
+
 static void test_threads(void **state)
 {
     static const unsigned threads[] = { 2, 3, 7 };
@@ -251,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_rest),
+        cmocka_unit_test(test_slow_queries),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

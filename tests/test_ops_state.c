@@ -116,6 +116,86 @@ static void check_cache(ops_engine *e)
 
 static void test_cache(void **state) { ops_at_each_level(check_cache, 2); }
 
+/* --- a convolution that goes on ------------------------------------------------------- */
+
+enum { RING_TAPS = 7, RING_ROWS = CACHE_ROWS + RING_TAPS };
+
+typedef struct ring_test {
+    void *x, *y, *ring;
+    float *w;
+    float want[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
+} ring_test;
+
+static void ring_open(ring_test *t, bg_backend *be)
+{
+    const size_t rows = CACHE_SLOTS * CACHE_ROWS, bytes = rows * bg_stride(be->act_size, CACHE_C) * be->act_size;
+    uint32_t pos[CACHE_SLOTS * CACHE_ROWS];
+    for (size_t r = 0; r < rows; r++)
+        pos[r] = (uint32_t)(r % CACHE_ROWS);
+    float *host = malloc(rows * CACHE_C * sizeof *host);
+    ops_random(host, rows * CACHE_C, 1, ops_seed(), 78);
+    t->x = fresh(be, bytes);
+    t->y = fresh(be, bytes);
+    t->ring = fresh(be, CACHE_SLOTS * RING_ROWS * bg_stride(be->act_size, CACHE_C) * be->act_size);
+    t->w = random_floats(be, RING_TAPS * CACHE_C, 79);
+    be->ops->to_act(be, t->x, host, rows, CACHE_C);
+    be->ops->convolve(be, t->y, t->x, t->w, RING_TAPS, pos, rows, CACHE_C);
+    be->ops->from_act(be, t->want, t->y, rows, CACHE_C);
+    free(host);
+}
+
+static void ring_close(ring_test *t, bg_backend *be)
+{
+    be->ops->free(be, t->x);
+    be->ops->free(be, t->y);
+    be->ops->free(be, t->ring);
+    be->ops->free(be, t->w);
+}
+
+/* Rows given by their numbers, as in cache_step. */
+static void ring_step(ring_test *t, bg_backend *be, const uint32_t *row, size_t n)
+{
+    uint32_t slot[CACHE_SLOTS * CACHE_ROWS], pos[CACHE_SLOTS * CACHE_ROWS];
+    static float got[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
+    void *in = fresh(be, n * bg_stride(be->act_size, CACHE_C) * be->act_size);
+    be->ops->gather_rows(be, in, t->x, row, n, CACHE_C);
+    for (size_t i = 0; i < n; i++) {
+        slot[i] = row[i] / CACHE_ROWS;
+        pos[i] = row[i] % CACHE_ROWS;
+    }
+    be->ops->convolve_cached(be, t->y, in, t->ring, RING_ROWS, t->w, RING_TAPS, slot, pos, n, CACHE_C);
+    be->ops->from_act(be, got, t->y, n, CACHE_C);
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(got + i * CACHE_C, t->want + row[i] * CACHE_C, CACHE_C * sizeof *got) != 0)
+            fail_msg("%s: row %u of a convolution with %zu rows at once has other bits from the ring (seed %llu)", bg_isa_name(be->isa), row[i], n,
+                     (unsigned long long)ops_seed());
+    be->ops->free(be, in);
+}
+
+static void check_ring(ops_engine *e)
+{
+    bg_backend *be = e->be;
+    ring_test *t = malloc(sizeof *t);
+    uint32_t row[CACHE_SLOTS * CACHE_ROWS];
+    assert_non_null(t);
+    ring_open(t, be);
+    for (uint32_t r = 0; r < CACHE_ROWS; r++) {
+        for (uint32_t s = 0; s < CACHE_SLOTS; s++)
+            row[s] = s * CACHE_ROWS + r;
+        ring_step(t, be, row, CACHE_SLOTS);
+    }
+    for (uint32_t r = 0; r < CACHE_SLOTS * CACHE_ROWS; r++)
+        row[r] = r;
+    ring_step(t, be, row, 5); /* a prompt in three parts, then everything at once */
+    ring_step(t, be, row + 5, 20);
+    ring_step(t, be, row + 25, CACHE_ROWS - 25);
+    ring_step(t, be, row, CACHE_SLOTS * CACHE_ROWS);
+    ring_close(t, be);
+    free(t);
+}
+
+static void test_ring(void **state) { ops_at_each_level(check_ring, 2); }
+
 /* --- AdamW ----------------------------------------------------------------------- */
 
 enum { ADAM_N = 40003, ADAM_STEPS = 5 };
@@ -446,7 +526,7 @@ static void test_absent_level(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_cache), cmocka_unit_test(test_ring),
         cmocka_unit_test(test_adamw),
         cmocka_unit_test(test_sum_squares),
         cmocka_unit_test(test_segment_sums),

@@ -18,7 +18,7 @@
 #include "tests/support_folder.h"
 #include "tests/support_pth.h"
 
-static const bg_config plain = { 64, 1, 1, 64, 2, 1, 0, 0, 0, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 2, 1, 0, 0, 0, 0, 0, 0, 0 };
 
 #define LN_F "patch_level_decoder.base.ln_f.weight"
 #define WPE "patch_level_decoder.base.wpe.weight"
@@ -256,7 +256,7 @@ static void wrong_files(void **state)
 /* Much out of little: zeros that were compressed, and strides of zero. */
 static void bombs(void **state)
 {
-    static const bg_config wide = { 2048, 1, 1, 64, 2, 64, 0, 0, 0, 0, 0, 0 }; /* the patch embedding alone has 135 MB */
+    static const bg_config wide = { 2048, 1, 1, 64, 2, 64, 0, 0, 0, 0, 0, 0, 0 }; /* the patch embedding alone has 135 MB */
     static const char *const embedding = "patch_level_decoder.patch_embedding.weight";
     bg_error err;
     pth_write(in, &wide, PTH_DEFLATED, NULL); /* its values repeat, so it shrinks 100-fold */
@@ -396,7 +396,7 @@ static void write_zeros(const bg_config *c, const char *labels)
 
 static void exported_classifier(void **state)
 {
-    static const bg_config both = { 64, 1, 1, 64, 2, 1, 2, 0, 0, 0, 0, 0 }, wide = { 64, 1, 1, 128, 2, 1, 0, 0, 0, 0, 0, 0 };
+    static const bg_config both = { 64, 1, 1, 64, 2, 1, 2, 0, 0, 0, 0, 0, 0 }, wide = { 64, 1, 1, 128, 2, 1, 0, 0, 0, 0, 0, 0, 0 };
     static const struct { const char *labels, *part; } rows[] = {
         { "[\"one\"]", "labels has 1 names" },
         { "[\"one\",\"two\",\"three\"]", "labels has 3 names" },

@@ -52,6 +52,7 @@ static void prepare_muon(run_setup *r, const char *out)
     r->train.config.patch_grams = 200;
     r->train.config.match = 1;
     r->train.config.rotary = 1;
+    r->train.config.conv = 3;
 }
 
 static void test_interrupted_muon(void **state)

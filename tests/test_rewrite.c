@@ -15,9 +15,9 @@
 #include "tests/support_folder.h"
 #include "tests/support_machine.h"
 
-static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0 };
-static const bg_config wider = { 64, 1, 1, 128, 5, 2, 0, 0, 0, 0, 0, 0 };
-static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0 };
+static const bg_config plain = { 64, 1, 1, 64, 5, 2, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config wider = { 64, 1, 1, 128, 5, 2, 0, 0, 0, 0, 0, 0, 0 };
+static const bg_config classifier = { 64, 2, 0, 64, 5, 2, 7, 0, 0, 0, 0, 0, 0 };
 
 /* Half the size, the metadata, weights to eleven bits; a checkpoint gives its weights; faults leave nothing behind. */
 static bg_status compact_job(const bg_sys *sys, void *ctx, bg_error *err)

@@ -1,4 +1,4 @@
-/* Rotary positions as docs/FORMAT.md defines them: the features of a patch decoder against loops in double
+/* Rotary positions and convolutions as docs/FORMAT.md defines them: the features of a patch decoder against loops in double
  * precision, with places left out; and the base that a file must hold.  The feed-forward
  * products are set to nothing: what is tested is attention. */
 #include <math.h>
@@ -21,7 +21,7 @@
 
 enum { H = 128, HEADS = H / 64, LAYERS = 2, P = 4, ROWS = 90, PLACES = 300 };
 
-static const bg_config shape = { H, LAYERS, 1, 64, PLACES, P, 0, 0, 0, 0, 0, 1 };
+static const bg_config shape = { H, LAYERS, 1, 64, PLACES, P, 0, 0, 0, 0, 0, 1, 3 };
 
 static float *tensor(const machine *m, const char *name, uint32_t layer)
 {
@@ -107,14 +107,24 @@ static void attend(double *out, double (*qkv)[3 * H], int row, int head)
     }
 }
 
-static void layer_of(const machine *m, uint32_t layer, double (*x)[H], const bg_batch *b, int rotate)
+/* What the definition leaves out, to see that it is noticed. */
+typedef enum omission { NOTHING, TURNS, CONVOLUTIONS } omission;
+
+static void layer_of(const machine *m, uint32_t layer, double (*x)[H], const bg_batch *b, omission without)
 {
-    static double qkv[ROWS][3 * H];
+    static double normal[ROWS][H], qkv[ROWS][3 * H];
     double y[H], mixed[H];
+    const float *w = tensor(m, "conv_1.%u.weight", layer);
     for (uint32_t r = 0; r < b->rows; r++) {
-        normalise(y, x[r], tensor(m, "base.h.%u.ln_1.weight", layer), tensor(m, "base.h.%u.ln_1.bias", layer));
+        normalise(normal[r], x[r], tensor(m, "base.h.%u.ln_1.weight", layer), tensor(m, "base.h.%u.ln_1.bias", layer));
+        memcpy(y, normal[r], sizeof y);
+        for (uint32_t other = 0; without != CONVOLUTIONS && other < r; other++) {
+            const uint32_t distance = b->position[r] - b->position[other];
+            for (int i = 0; distance <= shape.conv && i < H; i++)
+                y[i] += w[(distance - 1) * H + i] * normal[other][i];
+        }
         product(qkv[r], y, tensor(m, "base.h.%u.attn.c_attn.weight", layer), tensor(m, "base.h.%u.attn.c_attn.bias", layer), 3 * H);
-        for (int part = 0; rotate && part < 2; part++)
+        for (int part = 0; without != TURNS && part < 2; part++)
             turn(qkv[r] + part * H, b->position[r]);
     }
     for (uint32_t r = 0; r < b->rows; r++) {
@@ -127,7 +137,7 @@ static void layer_of(const machine *m, uint32_t layer, double (*x)[H], const bg_
 }
 
 /* features (rows,H) */
-static void define(const machine *m, double (*features)[H], const bg_batch *b, int rotate)
+static void define(const machine *m, double (*features)[H], const bg_batch *b, omission without)
 {
     static double x[ROWS][H];
     const float *embed = tensor(m, "patch_embedding.weight", 0), *bias = tensor(m, "patch_embedding.bias", 0), *places = tensor(m, "base.wpe.weight", 0);
@@ -138,7 +148,7 @@ static void define(const machine *m, double (*features)[H], const bg_batch *b, i
                 x[r][i] += embed[(k * BG_VOCAB + b->tokens[r * P + k]) * H + i];
         }
     for (uint32_t layer = 0; layer < LAYERS; layer++)
-        layer_of(m, layer, x, b, rotate);
+        layer_of(m, layer, x, b, without);
     for (uint32_t r = 0; r < b->rows; r++)
         normalise(features[r], x[r], tensor(m, "base.ln_f.weight", 0), tensor(m, "base.ln_f.bias", 0));
 }
@@ -175,7 +185,7 @@ static double difference(const float *got, double (*want)[H], uint32_t rows)
 
 static void features_as_defined(void **state)
 {
-    static double want[ROWS][H], unturned[ROWS][H];
+    static double want[ROWS][H], poorer[ROWS][H];
     static float got[ROWS * H];
     bg_batch b;
     make_batch(&b);
@@ -184,11 +194,13 @@ static void features_as_defined(void **state)
         if (!bg_isa_present((bg_isa)isa))
             continue;
         open_rotary(&m, (bg_isa)isa);
-        define(&m, want, &b, 1);
-        define(&m, unturned, &b, 0);
+        define(&m, want, &b, NOTHING);
         bg_model_forward(m.model, &b, got, NULL);
         assert_true(difference(got, want, b.rows) < 1e-5);
-        assert_true(difference(got, unturned, b.rows) > 1e-2); /* which it would be with a table that turns nothing */
+        for (omission without = TURNS; without <= CONVOLUTIONS; without++) {
+            define(&m, poorer, &b, without);
+            assert_true(difference(got, poorer, b.rows) > 1e-2);
+        }
         close_machine(&m);
     }
     bg_batch_close(&b);

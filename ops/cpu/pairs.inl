@@ -19,6 +19,7 @@
 #endif
 #include "ops/cpu/math.inl"
 #include "ops/cpu/rows.inl"
+#include "ops/cpu/convolve.inl"
 #include "ops/cpu/dropout.inl"
 #include "ops/cpu/gemm.inl"
 #include "ops/cpu/epilogue.inl"

@@ -15,6 +15,7 @@
 #include "ops/cpu/act_bf16.inl"
 #include "ops/cpu/math.inl"
 #include "ops/cpu/rows.inl"
+#include "ops/cpu/convolve.inl"
 #include "ops/cpu/dropout.inl"
 #include "ops/cpu/gemm.inl"
 #include "ops/cpu/epilogue.inl"

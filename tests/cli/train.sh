@@ -239,6 +239,17 @@ expect 0 "$BGPT" train "$data" --init turned/model.safetensors --patches 100 --s
 "$BGPT" info turned-on/model.safetensors | grep -q '^rotary positions *yes$' || wrong "rotary positions were lost"
 refuse 2 "takes the shape from its model" "$BGPT" train "$data" --init published/model.safetensors --rotary yes --steps 1 --out x -q
 
+# convolutions likewise; and queries and keys that move more slowly, which goes into the recipe
+expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --conv 3 --qk-lr 0.5 --out near -q
+"$BGPT" info near/model.safetensors | grep -q '^patches convolved *3$' || wrong "no convolutions"
+"$BGPT" info near/model.safetensors --format=json | grep -q '"conv": 3' || wrong "no convolutions in JSON"
+grep -q '"qk_lr": 0.5' near/config.json || wrong "no rate of queries and keys"
+refuse 1 "convolutions" "$BGPT" export near/model.safetensors near.pth
+expect 0 "$BGPT" train "$data" --init near/model.safetensors --steps 1 --out near-on -q
+"$BGPT" info near-on/model.safetensors | grep -q '^patches convolved *3$' || wrong "convolutions were lost"
+refuse 2 "takes the shape from its model" "$BGPT" train "$data" --init published/model.safetensors --conv 3 --steps 1 --out x -q
+refuse 2 "17 is more than 16" "$BGPT" train "$data" --conv 17 --steps 1 --out x -q
+
 # n-grams of patches: of a recipe, of an option, added to a model that has none and taken away again
 expect 0 train "$data" --steps 1 --previous none --grams 0 --match no --patch-grams 20 --out patch-grams -q
 refuse 1 "patch decoder has tables of n-grams" "$BGPT" export patch-grams/model.safetensors patch-grams.pth
