@@ -68,7 +68,7 @@ static const option train_options[] = {
     { "beta2", 0, OPTION_REAL, AT(beta2), 1e-9, 0.9999999, NULL, "X", "AdamW's second memory (fast: 0.99, else 0.999)" },
     { "optimizer", 0, OPTION_CHOICE, AT(optimizer), 0, 0, NULL, "adamw|muon", "muon: for the layers' matrices, which alone decay then; AdamW for the rest (fast, classify: muon, plain: adamw)" },
     { "momentum", 0, OPTION_REAL, AT(momentum), 0, 0.9999, NULL, "X", "Muon's memory (0.95)" },
-    { "qk-lr", 0, OPTION_REAL, AT(qk_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of the matrices of queries and keys, as a share of --lr" },
+    { "qk-lr", 0, OPTION_REAL, AT(qk_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of the matrices of queries and keys, as a share of --lr (1); their decay follows --lr itself" },
     { "rest-lr", 0, OPTION_REAL, AT(rest_lr), 1e-6, 1e6, NULL, "SHARE", "with Muon: the rate of what AdamW moves, as a share of --lr (fast: 0.3, classify: 0.25)" },
     HEADING("Run"),
     { "out", 'o', OPTION_TEXT, AT(run), 0, 0, NULL, "RUN", "the run's folder, made if missing (required)" },

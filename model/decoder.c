@@ -45,7 +45,11 @@ static size_t widest(const bg_config *c)
 }
 
 /* Of each sequence: what a step adds at most, and what its first row reaches back to. */
-static size_t ring_rows(const bg_decoder *d) { return d->rows + d->m->config.conv; }
+static size_t ring_rows(const bg_decoder *d)
+{
+    const bg_config *c = &d->m->config;
+    return (c->patches < PREFILL_ROWS ? c->patches : PREFILL_ROWS) + c->conv;
+}
 
 static void place_decoder(bg_placer *p, bg_decoder *d)
 {

@@ -278,6 +278,7 @@ bg_status bg_recipe_read(bg_recipe *r, const char *json, size_t size, const char
     bg_json j;
     char key[128];
     bg_json_open(&j, json, size);
+    r->settings.qk_lr = 1; /* of runs that were begun before there was this setting */
     if (!bg_json_enter(&j, '{'))
         return bg_fail(err, BG_ERR_FORMAT, "%s: not the settings of a run", where);
     while (bg_json_key(&j, key, sizeof key)) {

@@ -147,6 +147,32 @@ static void test_recipe_round_trip(void **state)
     bg_recipe_close(&r);
 }
 
+/* Settings of a run begun before there were convolutions and a rate of queries and keys: it goes on as it began. */
+static void test_recipe_older(void **state)
+{
+    static const char *const newer[] = { "conv", "qk_lr" };
+    char text[8192];
+    bg_error err;
+    bg_recipe r;
+    bg_recipe_open(&r, bg_sys_default());
+    bg_settings_defaults(&r.settings);
+    write_again(&r, text);
+    bg_recipe_close(&r);
+    for (size_t i = 0; i < sizeof newer / sizeof *newer; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "\"%s\": ", newer[i]);
+        char *at = strstr(text, key);
+        assert_non_null(at);
+        const char *behind = strchr(at + strlen(key), '"'); /* the next key */
+        assert_non_null(behind);
+        memmove(at, behind, strlen(behind) + 1);
+    }
+    bg_recipe_open(&r, bg_sys_default());
+    CHECK_OK(bg_recipe_read(&r, text, strlen(text), "here", &err), err);
+    assert_true(r.settings.config.conv == 0 && r.settings.qk_lr == 1);
+    bg_recipe_close(&r);
+}
+
 static void test_recipe_wrong(void **state)
 {
     static const struct { const char *text, *part; } wrong[] = {
@@ -407,7 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_schedule_reference), TEST(test_schedule_other), TEST(test_defaults), TEST(test_steps),
-        TEST(test_recipe_round_trip), TEST(test_recipe_wrong), TEST(test_checksum), TEST(test_reference_run),
+        TEST(test_recipe_round_trip), TEST(test_recipe_older), TEST(test_recipe_wrong), TEST(test_checksum), TEST(test_reference_run),
         TEST(test_epoch), TEST(test_dropout_differs_by_step), TEST(test_divergence), TEST(test_no_allocation_in_a_step), TEST(test_time_limit), TEST(test_bad_wishes),
         TEST(test_pairs_and_init), TEST(test_classifier_and_back),
     };
