@@ -12,52 +12,48 @@ typedef struct convolve_work {
     uint32_t taps;
 } convolve_work;
 
-/* The distances in places of the rows r - 1, r - 2, ... that reach row r -> distance; how many they are. */
-AI uint32_t rows_behind(const convolve_work *w, size_t r, uint32_t *distance)
-{
-    const uint32_t *pos = w->pos;
-    uint32_t n = 0;
-    while (n < w->taps && n < r && pos[r - n - 1] < pos[r - n] && pos[r] - pos[r - n - 1] <= w->taps) {
-        distance[n] = pos[r] - pos[r - n - 1];
-        n++;
-    }
-    return n;
-}
+/* Rows beside a row in its segment, from the nearest on; distance: in places. */
+typedef struct near_rows { uint32_t n, distance[BG_MAX_TAPS]; } near_rows;
 
-/* Likewise of the rows r + 1, r + 2, ... that row r reaches. */
-AI uint32_t rows_ahead(const convolve_work *w, size_t r, uint32_t *distance)
+/* Of row r: r - 1, r - 2, ... (back), else r + 1, r + 2, ..., as far as the convolution reaches. */
+AI near_rows find_near(const convolve_work *w, size_t r, int back)
 {
-    const uint32_t *pos = w->pos;
-    uint32_t n = 0;
-    while (n < w->taps && n + 1 < w->R - r && pos[r + n + 1] > pos[r + n] && pos[r + n + 1] - pos[r] <= w->taps) {
-        distance[n] = pos[r + n + 1] - pos[r];
-        n++;
+    const size_t rows = back ? r : w->R - 1 - r;
+    near_rows near = { 0 };
+    for (size_t i = 1; i <= w->taps && i <= rows; i++) {
+        const uint32_t *at = w->pos + (back ? r - i : r + i);
+        const uint32_t early = back ? at[0] : at[-1], late = back ? at[1] : at[0]; /* of two neighbours */
+        const uint32_t distance = back ? w->pos[r] - early : late - w->pos[r];
+        if (early >= late || distance > w->taps)
+            break;
+        near.distance[near.n++] = distance;
     }
-    return n;
+    return near;
 }
 
 /* y = x + the rows other[0..n), each by the weights of its distance. */
-AI void convolve_row(const convolve_work *w, act *y, const act *x, const act *const *other, const uint32_t *distance, uint32_t n)
+AI void convolve_row(const convolve_work *w, act *y, const act *x, const act *const *other, const near_rows *near)
 {
     for (size_t c = 0; c < w->C; c += VW) {
         vf sum = aload(x + c);
-        for (uint32_t i = 0; i < n; i++)
-            sum += vload(w->w + (distance[i] - 1) * w->C + c) * aload(other[i] + c);
+        for (uint32_t i = 0; i < near->n; i++)
+            sum += vload(w->w + (near->distance[i] - 1) * w->C + c) * aload(other[i] + c);
         astore(y + c, sum);
     }
 }
 
+/* Forward a row gets those in front of it, backward its gradient those that it went into. */
 static void convolve_task(void *arg, size_t task, unsigned thread)
 {
     const convolve_work *w = arg;
+    const act *from = w->dy ? w->dy : w->x;
     size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
     for (size_t r = begin; r < end; r++) {
-        uint32_t distance[BG_MAX_TAPS];
-        const act *other[BG_MAX_TAPS], *x = w->x + r * w->row;
-        const uint32_t n = rows_behind(w, r, distance);
-        for (uint32_t i = 0; i < n; i++)
-            other[i] = x - (i + 1) * w->row;
-        convolve_row(w, w->y + r * w->row, x, other, distance, n);
+        const near_rows near = find_near(w, r, !w->dy);
+        const act *other[BG_MAX_TAPS];
+        for (uint32_t i = 0; i < near.n; i++)
+            other[i] = from + (w->dy ? r + i + 1 : r - i - 1) * w->row;
+        convolve_row(w, w->y + r * w->row, from + r * w->row, other, &near);
     }
 }
 
@@ -65,20 +61,6 @@ static void convolve(bg_backend *be, void *y, const void *x, const float *weight
 {
     convolve_work w = { .y = y, .x = x, .w = weights, .pos = pos, .R = R, .C = C, .row = act_stride(C), .per_task = rows_per_task(C), .taps = taps };
     bg_pool_run(be->pool, convolve_task, &w, count_tasks(R, w.per_task));
-}
-
-static void convolve_input_task(void *arg, size_t task, unsigned thread)
-{
-    const convolve_work *w = arg;
-    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
-    for (size_t r = begin; r < end; r++) {
-        uint32_t distance[BG_MAX_TAPS];
-        const act *other[BG_MAX_TAPS], *dy = w->dy + r * w->row;
-        const uint32_t n = rows_ahead(w, r, distance);
-        for (uint32_t i = 0; i < n; i++)
-            other[i] = dy + (i + 1) * w->row;
-        convolve_row(w, w->y + r * w->row, dy, other, distance, n);
-    }
 }
 
 /* Sums over rows: by blocks of CONVOLVE_ROWS, the blocks in order; a task has columns of its own. */
@@ -94,12 +76,11 @@ static void convolve_weights_task(void *arg, size_t task, unsigned thread)
             for (size_t v = 0; v < VECTORS; v++)
                 sum[i][v] = vzero();
         for (size_t r = first; r < end; r++) {
-            uint32_t distance[BG_MAX_TAPS];
             const act *x = w->x + r * w->row + column, *dy = w->dy + r * w->row + column;
-            const uint32_t n = rows_behind(w, r, distance);
-            for (uint32_t i = 0; i < n; i++)
+            const near_rows near = find_near(w, r, 1);
+            for (uint32_t i = 0; i < near.n; i++)
                 for (size_t v = 0; v < VECTORS; v++)
-                    sum[distance[i] - 1][v] += aload(dy + v * VW) * aload(x - (i + 1) * w->row + v * VW);
+                    sum[near.distance[i] - 1][v] += aload(dy + v * VW) * aload(x - (i + 1) * w->row + v * VW);
         }
         for (uint32_t i = 0; i < w->taps; i++)
             for (size_t v = 0; v < VECTORS; v++) {
@@ -115,7 +96,7 @@ static void convolve_back(bg_backend *be, void *dx, float *dweights, const void 
         .y = dx, .x = x, .dy = dy, .w = weights, .dw = dweights, .pos = pos,
         .R = R, .C = C, .row = act_stride(C), .per_task = rows_per_task(C), .taps = taps,
     };
-    bg_pool_run(be->pool, convolve_input_task, &w, count_tasks(R, w.per_task));
+    bg_pool_run(be->pool, convolve_task, &w, count_tasks(R, w.per_task));
     bg_pool_run(be->pool, convolve_weights_task, &w, C / CONVOLVE_COLUMNS);
 }
 
@@ -137,14 +118,13 @@ static void convolve_cached_task(void *arg, size_t task, unsigned thread)
     const convolve_work *w = arg;
     size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
     for (size_t r = begin; r < end; r++) {
-        uint32_t distance[BG_MAX_TAPS];
+        near_rows near = { .n = w->pos[r] < w->taps ? w->pos[r] : w->taps };
         const act *other[BG_MAX_TAPS];
-        const uint32_t n = w->pos[r] < w->taps ? w->pos[r] : w->taps;
-        for (uint32_t i = 0; i < n; i++) {
-            distance[i] = i + 1;
+        for (uint32_t i = 0; i < near.n; i++) {
+            near.distance[i] = i + 1;
             other[i] = ring_row(w, r, i + 1);
         }
-        convolve_row(w, w->y + r * w->row, w->x + r * w->row, other, distance, n);
+        convolve_row(w, w->y + r * w->row, w->x + r * w->row, other, &near);
     }
 }
 
