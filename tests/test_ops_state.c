@@ -34,166 +34,139 @@ static float *random_floats(bg_backend *be, size_t n, uint64_t index)
     return p;
 }
 
-/* --- the cache ------------------------------------------------------------------ */
+/* --- sequences that grow ------------------------------------------------------------ */
 
-enum { CACHE_C = 192, CACHE_ROWS = 37, CACHE_LENGTH = 70, CACHE_SLOTS = 3 };
+enum { GROWN_C = 192, GROWN_ROWS = 37, GROWN_SLOTS = 3, GROWN_ALL = GROWN_SLOTS * GROWN_ROWS, CACHE_LENGTH = 70, RING_TAPS = 7, RING_ROWS = GROWN_ROWS + RING_TAPS };
 
-typedef struct cache_test {
-    void *qkv, *out, *cached, *cache;
-    float want[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
-} cache_test;
+typedef struct grown_test grown_test;
 
-static void cache_open(cache_test *t, bg_backend *be)
+/* An op on whole sequences and the one that goes on from what it keeps. */
+typedef struct grown_op {
+    const char *name;
+    size_t columns; /* of its input */
+    size_t (*kept_bytes)(bg_backend *be);
+    void (*whole)(grown_test *t, bg_backend *be, const uint32_t *pos);
+    void (*step)(grown_test *t, bg_backend *be, const void *in, const uint32_t *slot, const uint32_t *pos, size_t n);
+} grown_op;
+
+struct grown_test {
+    const grown_op *op;
+    void *in, *out, *kept;
+    float *w; /* of the convolution */
+    float want[GROWN_ALL * GROWN_C];
+};
+
+static size_t act_bytes(const bg_backend *be, size_t rows, size_t columns) { return rows * bg_stride(be->act_size, columns) * be->act_size; }
+
+static size_t cache_bytes(bg_backend *be) { return be->ops->cache_bytes(be, GROWN_SLOTS, CACHE_LENGTH, GROWN_C); }
+
+static void attend_whole(grown_test *t, bg_backend *be, const uint32_t *pos)
 {
-    size_t rows = CACHE_SLOTS * CACHE_ROWS, qkv = rows * 3 * CACHE_C;
-    float *host = malloc(qkv * sizeof *host);
-    bg_segments s = { .S = CACHE_SLOTS, .length = CACHE_ROWS, .longest = CACHE_ROWS };
-    ops_random(host, qkv, 1, ops_seed(), 77);
-    t->qkv = fresh(be, rows * bg_stride(be->act_size, 3 * CACHE_C) * be->act_size);
-    t->out = fresh(be, rows * bg_stride(be->act_size, CACHE_C) * be->act_size);
-    t->cached = fresh(be, rows * bg_stride(be->act_size, CACHE_C) * be->act_size);
-    t->cache = fresh(be, be->ops->cache_bytes(be, CACHE_SLOTS, CACHE_LENGTH, CACHE_C));
-    be->ops->to_act(be, t->qkv, host, rows, 3 * CACHE_C);
-    be->ops->attention(be, t->out, NULL, t->qkv, &s, NULL, CACHE_C, NULL);
-    be->ops->from_act(be, t->want, t->out, rows, CACHE_C);
+    const bg_segments s = { .S = GROWN_SLOTS, .length = GROWN_ROWS, .longest = GROWN_ROWS };
+    be->ops->attention(be, t->out, NULL, t->in, &s, NULL, GROWN_C, NULL);
+}
+
+static void attend_step(grown_test *t, bg_backend *be, const void *in, const uint32_t *slot, const uint32_t *pos, size_t n)
+{
+    be->ops->attention_cached(be, t->out, in, t->kept, GROWN_SLOTS, CACHE_LENGTH, slot, pos, n, GROWN_C);
+}
+
+static size_t ring_bytes(bg_backend *be) { return act_bytes(be, GROWN_SLOTS * RING_ROWS, GROWN_C); }
+
+static void convolve_whole(grown_test *t, bg_backend *be, const uint32_t *pos)
+{
+    be->ops->convolve(be, t->out, t->in, t->w, RING_TAPS, pos, GROWN_ALL, GROWN_C);
+}
+
+static void convolve_step(grown_test *t, bg_backend *be, const void *in, const uint32_t *slot, const uint32_t *pos, size_t n)
+{
+    be->ops->convolve_cached(be, t->out, in, t->kept, RING_ROWS, t->w, RING_TAPS, slot, pos, n, GROWN_C);
+}
+
+static const grown_op grown_ops[] = {
+    { "attention", 3 * GROWN_C, cache_bytes, attend_whole, attend_step },
+    { "convolution", GROWN_C, ring_bytes, convolve_whole, convolve_step },
+};
+
+static void grown_open(grown_test *t, const grown_op *op, bg_backend *be)
+{
+    uint32_t pos[GROWN_ALL];
+    const size_t values = GROWN_ALL * op->columns;
+    float *host = malloc(values * sizeof *host);
+    for (uint32_t r = 0; r < GROWN_ALL; r++)
+        pos[r] = r % GROWN_ROWS;
+    ops_random(host, values, 1, ops_seed(), 77);
+    t->op = op;
+    t->in = fresh(be, act_bytes(be, GROWN_ALL, op->columns));
+    t->out = fresh(be, act_bytes(be, GROWN_ALL, GROWN_C));
+    t->kept = fresh(be, op->kept_bytes(be));
+    t->w = random_floats(be, RING_TAPS * GROWN_C, 79);
+    be->ops->to_act(be, t->in, host, GROWN_ALL, op->columns);
+    op->whole(t, be, pos);
+    be->ops->from_act(be, t->want, t->out, GROWN_ALL, GROWN_C);
     free(host);
 }
 
-static void cache_close(cache_test *t, bg_backend *be)
+static void grown_close(grown_test *t, bg_backend *be)
 {
-    be->ops->free(be, t->qkv);
+    be->ops->free(be, t->in);
     be->ops->free(be, t->out);
-    be->ops->free(be, t->cached);
-    be->ops->free(be, t->cache);
-}
-
-/* n rows of the packed qkv, given by their numbers, through the cache; slot
- * and position follow from the number. */
-static void cache_step(cache_test *t, bg_backend *be, const uint32_t *row, size_t n)
-{
-    uint32_t slot[CACHE_SLOTS * CACHE_ROWS], pos[CACHE_SLOTS * CACHE_ROWS];
-    float got[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
-    void *in = fresh(be, n * bg_stride(be->act_size, 3 * CACHE_C) * be->act_size);
-    be->ops->gather_rows(be, in, t->qkv, row, n, 3 * CACHE_C);
-    for (size_t i = 0; i < n; i++) {
-        slot[i] = row[i] / CACHE_ROWS;
-        pos[i] = row[i] % CACHE_ROWS;
-    }
-    be->ops->attention_cached(be, t->cached, in, t->cache, CACHE_SLOTS, CACHE_LENGTH, slot, pos, n, CACHE_C);
-    be->ops->from_act(be, got, t->cached, n, CACHE_C);
-    for (size_t i = 0; i < n * CACHE_C; i++) {
-        const float *want = t->want + row[i / CACHE_C] * CACHE_C + i % CACHE_C;
-        if (memcmp(&got[i], want, sizeof *want) != 0)
-            fail_msg("%s: row %u column %zu with %zu rows at once is %.9g from the cache, %.9g without (seed %llu)", bg_isa_name(be->isa),
-                     row[i / CACHE_C], i % CACHE_C, n, (double)got[i], (double)*want, (unsigned long long)ops_seed());
-    }
-    be->ops->free(be, in);
-}
-
-static void check_cache(ops_engine *e)
-{
-    bg_backend *be = e->be;
-    cache_test *t = malloc(sizeof *t);
-    uint32_t row[CACHE_SLOTS * CACHE_ROWS];
-    assert_non_null(t);
-    cache_open(t, be);
-    /* one row of one slot after another */
-    for (uint32_t r = 0; r < CACHE_ROWS; r++)
-        cache_step(t, be, &(uint32_t){ 2 * CACHE_ROWS + r }, 1);
-    /* all slots side by side */
-    for (uint32_t r = 0; r < CACHE_ROWS; r++) {
-        for (uint32_t s = 0; s < CACHE_SLOTS; s++)
-            row[s] = s * CACHE_ROWS + r;
-        cache_step(t, be, row, CACHE_SLOTS);
-    }
-    /* everything at once, as for a prompt, over what the steps left behind */
-    for (uint32_t r = 0; r < CACHE_SLOTS * CACHE_ROWS; r++)
-        row[r] = r;
-    cache_step(t, be, row, CACHE_SLOTS * CACHE_ROWS);
-    cache_close(t, be);
-    free(t);
-}
-
-static void test_cache(void **state) { ops_at_each_level(check_cache, 2); }
-
-/* --- a convolution that goes on ------------------------------------------------------- */
-
-enum { RING_TAPS = 7, RING_ROWS = CACHE_ROWS + RING_TAPS };
-
-typedef struct ring_test {
-    void *x, *y, *ring;
-    float *w;
-    float want[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
-} ring_test;
-
-static void ring_open(ring_test *t, bg_backend *be)
-{
-    const size_t rows = CACHE_SLOTS * CACHE_ROWS, bytes = rows * bg_stride(be->act_size, CACHE_C) * be->act_size;
-    uint32_t pos[CACHE_SLOTS * CACHE_ROWS];
-    for (size_t r = 0; r < rows; r++)
-        pos[r] = (uint32_t)(r % CACHE_ROWS);
-    float *host = malloc(rows * CACHE_C * sizeof *host);
-    ops_random(host, rows * CACHE_C, 1, ops_seed(), 78);
-    t->x = fresh(be, bytes);
-    t->y = fresh(be, bytes);
-    t->ring = fresh(be, CACHE_SLOTS * RING_ROWS * bg_stride(be->act_size, CACHE_C) * be->act_size);
-    t->w = random_floats(be, RING_TAPS * CACHE_C, 79);
-    be->ops->to_act(be, t->x, host, rows, CACHE_C);
-    be->ops->convolve(be, t->y, t->x, t->w, RING_TAPS, pos, rows, CACHE_C);
-    be->ops->from_act(be, t->want, t->y, rows, CACHE_C);
-    free(host);
-}
-
-static void ring_close(ring_test *t, bg_backend *be)
-{
-    be->ops->free(be, t->x);
-    be->ops->free(be, t->y);
-    be->ops->free(be, t->ring);
+    be->ops->free(be, t->kept);
     be->ops->free(be, t->w);
 }
 
-/* Rows given by their numbers, as in cache_step. */
-static void ring_step(ring_test *t, bg_backend *be, const uint32_t *row, size_t n)
+/* n rows of the input, given by their numbers, beside what is kept; slot and position follow from the number. */
+static void grown_step(grown_test *t, bg_backend *be, const uint32_t *row, size_t n)
 {
-    uint32_t slot[CACHE_SLOTS * CACHE_ROWS], pos[CACHE_SLOTS * CACHE_ROWS];
-    static float got[CACHE_SLOTS * CACHE_ROWS * CACHE_C];
-    void *in = fresh(be, n * bg_stride(be->act_size, CACHE_C) * be->act_size);
-    be->ops->gather_rows(be, in, t->x, row, n, CACHE_C);
+    uint32_t slot[GROWN_ALL], pos[GROWN_ALL];
+    float got[GROWN_ALL * GROWN_C];
+    void *in = fresh(be, act_bytes(be, n, t->op->columns));
+    be->ops->gather_rows(be, in, t->in, row, n, t->op->columns);
     for (size_t i = 0; i < n; i++) {
-        slot[i] = row[i] / CACHE_ROWS;
-        pos[i] = row[i] % CACHE_ROWS;
+        slot[i] = row[i] / GROWN_ROWS;
+        pos[i] = row[i] % GROWN_ROWS;
     }
-    be->ops->convolve_cached(be, t->y, in, t->ring, RING_ROWS, t->w, RING_TAPS, slot, pos, n, CACHE_C);
-    be->ops->from_act(be, got, t->y, n, CACHE_C);
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(got + i * CACHE_C, t->want + row[i] * CACHE_C, CACHE_C * sizeof *got) != 0)
-            fail_msg("%s: row %u of a convolution with %zu rows at once has other bits from the ring (seed %llu)", bg_isa_name(be->isa), row[i], n,
-                     (unsigned long long)ops_seed());
+    t->op->step(t, be, in, slot, pos, n);
+    be->ops->from_act(be, got, t->out, n, GROWN_C);
+    for (size_t i = 0; i < n * GROWN_C; i++) {
+        const float *want = t->want + row[i / GROWN_C] * GROWN_C + i % GROWN_C;
+        if (memcmp(&got[i], want, sizeof *want) != 0)
+            fail_msg("%s: %s: row %u column %zu with %zu rows at once is %.9g from what is kept, %.9g without (seed %llu)", bg_isa_name(be->isa), t->op->name,
+                     row[i / GROWN_C], i % GROWN_C, n, (double)got[i], (double)*want, (unsigned long long)ops_seed());
+    }
     be->ops->free(be, in);
 }
 
-static void check_ring(ops_engine *e)
+static void check_grown(ops_engine *e, const grown_op *op)
 {
     bg_backend *be = e->be;
-    ring_test *t = malloc(sizeof *t);
-    uint32_t row[CACHE_SLOTS * CACHE_ROWS];
+    grown_test *t = malloc(sizeof *t);
+    uint32_t row[GROWN_ALL];
     assert_non_null(t);
-    ring_open(t, be);
-    for (uint32_t r = 0; r < CACHE_ROWS; r++) {
-        for (uint32_t s = 0; s < CACHE_SLOTS; s++)
-            row[s] = s * CACHE_ROWS + r;
-        ring_step(t, be, row, CACHE_SLOTS);
+    grown_open(t, op, be);
+    /* one row of one slot after another */
+    for (uint32_t r = 0; r < GROWN_ROWS; r++)
+        grown_step(t, be, &(uint32_t){ 2 * GROWN_ROWS + r }, 1);
+    /* all slots side by side */
+    for (uint32_t r = 0; r < GROWN_ROWS; r++) {
+        for (uint32_t s = 0; s < GROWN_SLOTS; s++)
+            row[s] = s * GROWN_ROWS + r;
+        grown_step(t, be, row, GROWN_SLOTS);
     }
-    for (uint32_t r = 0; r < CACHE_SLOTS * CACHE_ROWS; r++)
+    for (uint32_t r = 0; r < GROWN_ALL; r++)
         row[r] = r;
-    ring_step(t, be, row, 5); /* a prompt in three parts, then everything at once */
-    ring_step(t, be, row + 5, 20);
-    ring_step(t, be, row + 25, CACHE_ROWS - 25);
-    ring_step(t, be, row, CACHE_SLOTS * CACHE_ROWS);
-    ring_close(t, be);
+    /* a prompt in three parts, then everything at once, over what the steps left behind */
+    grown_step(t, be, row, 5);
+    grown_step(t, be, row + 5, 20);
+    grown_step(t, be, row + 25, GROWN_ROWS - 25);
+    grown_step(t, be, row, GROWN_ALL);
+    grown_close(t, be);
     free(t);
 }
 
+static void check_cache(ops_engine *e) { check_grown(e, &grown_ops[0]); }
+static void check_ring(ops_engine *e) { check_grown(e, &grown_ops[1]); }
+static void test_cache(void **state) { ops_at_each_level(check_cache, 2); }
 static void test_ring(void **state) { ops_at_each_level(check_ring, 2); }
 
 /* --- AdamW ----------------------------------------------------------------------- */
