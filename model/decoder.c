@@ -26,7 +26,7 @@ struct bg_decoder {
     bg_stack front;          /* m->front on slots*P rows; layers 0 without */
     bg_acts *front_acts;     /* (byte_layers) of it */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
-    uint16_t *host_above, *above; /* (slots) of a byte step: the symbol above, in each slot's last patch; then the rows of a table */
+    uint16_t *host_above, *above; /* of a byte step: the symbol above, in each slot's last patch (slots); above also the rows of tables, (1 + BG_ROW_TABLES,n) of n slots */
     bg_recent recent;        /* the symbols that choose both */
     uint16_t *host_gram_rows, *gram_rows; /* (BG_GRAM_TABLES,n,P) of n patches being appended; NULL without n-grams of patches */
     float *x;                /* (rows, max width) */
@@ -66,7 +66,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
-    d->above = bg_place_bytes(p, d->slots * sizeof *d->above);
+    d->above = bg_place_bytes(p, (1 + BG_ROW_TABLES) * d->slots * sizeof *d->above);
     d->gram_rows = c->patch_grams ? bg_place_bytes(p, BG_GRAM_TABLES * d->rows * c->patch_size * sizeof *d->gram_rows) : NULL;
     d->x = bg_place_float(p, d->rows, widest(c));
     d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
@@ -269,18 +269,29 @@ void bg_decoder_patches(bg_decoder *d, const uint32_t *slot, const uint16_t *tok
         m->be->ops->linear(m->be, d->inputs, NULL, d->features, &m->feature, BG_EPI_ACT, d->slots, NULL);
 }
 
-/* Add to the inputs d->x of n slots what their last symbols lead to; token[i] as in bg_decoder_bytes, d->host_pos set. */
+/* Add to the inputs d->x of n slots the rows of what stands above and of their last symbols; token[i] as in
+ * bg_decoder_bytes, d->host_above and d->host_pos set. */
 static void add_rows(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n)
 {
-    bg_model *m = d->m;
-    for (uint32_t i = 0; i < n; i++)
+    const bg_model *m = d->m;
+    const bg_ops *op = m->be->ops;
+    bg_row_table tables[1 + BG_ROW_TABLES];
+    size_t count = 0;
+    if (m->previous_w) {
+        op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
+        tables[count++] = (bg_row_table){ m->previous_w, d->above, NULL };
+    }
+    for (uint32_t i = 0; i < n && bg_has_rows(&m->config); i++)
         bg_recent_byte(&d->recent, slot[i], d->host_pos[i], token[i], i, n);
     for (int k = 0; k < BG_ROW_TABLES; k++) {
+        uint16_t *rows = d->above + (1 + k) * n;
         if (!m->rows_w[k])
             continue;
-        m->be->ops->write(m->be, d->above, d->recent.rows + k * n, n * sizeof *d->above);
-        m->be->ops->add_rows(m->be, d->x, m->rows_w[k], d->above, NULL, n, 1, m->config.byte_hidden);
+        op->write(m->be, rows, d->recent.rows + k * n, n * sizeof *rows);
+        tables[count++] = (bg_row_table){ m->rows_w[k], rows, NULL };
     }
+    if (count)
+        op->add_rows(m->be, d->x, tables, count, n, 1, m->config.byte_hidden);
 }
 
 void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token, uint32_t n, float *logits)
@@ -299,12 +310,7 @@ void bg_decoder_bytes(bg_decoder *d, const uint32_t *slot, const uint16_t *token
     upload_step(d, token, n, n);
     op->write(m->be, d->place, d->host_place, n * sizeof *d->place);
     op->byte_embed_step(m->be, d->x, d->inputs, d->slot, d->tokens, d->pos, m->byte_wte, m->byte_wpe, n, c->byte_hidden);
-    if (m->previous_w) {
-        op->write(m->be, d->above, d->host_above, n * sizeof *d->above);
-        op->add_rows(m->be, d->x, m->previous_w, d->above, NULL, n, 1, c->byte_hidden);
-    }
-    if (bg_has_rows(c))
-        add_rows(d, slot, token, n);
+    add_rows(d, slot, token, n);
     const bg_step step = { .R = n, .slots = d->slots, .length = d->before + c->patch_size, .slot = d->slot, .pos = d->place,
                            .cache = d->byte_cache };
     bg_stack_step(&m->byte, d->hidden, d->x, &d->byte_temps, d->qkv, &step);

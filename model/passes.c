@@ -109,19 +109,32 @@ static chunk_input project_features(bg_model *m, size_t first, size_t n)
     return (chunk_input){ m->chunk_input, NULL };
 }
 
+/* What is added to the byte decoder's inputs of a chunk, or its gradients -> t (MAX_TABLES).  Returns how many. */
+enum { MAX_TABLES = 1 + BG_ROW_TABLES };
+
+static size_t input_tables(const bg_model *m, size_t first, int gradients, bg_row_table *t)
+{
+    size_t count = 0;
+    if (m->previous_w) /* a feature's row is its patch's */
+        t[count++] = (bg_row_table){ gradients ? m->previous_dw : m->previous_w, m->tokens, m->source + first };
+    for (int k = 0; k < BG_ROW_TABLES; k++)
+        if (m->rows_w[k])
+            t[count++] = (bg_row_table){ gradients ? m->rows_dw[k] : m->rows_w[k], m->rows[k] + first * m->config.patch_size, NULL };
+    return count;
+}
+
 /* Features and symbols of target patches [first, first+n) -> m->logits. */
 static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
 {
     const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     const chunk_input in = project_features(m, first, n);
+    bg_row_table tables[MAX_TABLES];
     op->byte_embed(m->be, m->byte.acts[0].x_in, in.feature, in.src, m->tokens, m->target + first, m->byte_wte, m->byte_wpe, n,
                    c->patch_size, c->byte_hidden);
-    if (m->previous_w) /* a feature's row is its patch's */
-        op->add_rows(m->be, m->byte.acts[0].x_in, m->previous_w, m->tokens, m->source + first, n, c->patch_size, c->byte_hidden);
-    for (int k = 0; k < BG_ROW_TABLES; k++)
-        if (m->rows_w[k])
-            op->add_rows(m->be, m->byte.acts[0].x_in, m->rows_w[k], m->rows[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
+    const size_t count = input_tables(m, first, 0, tables);
+    if (count)
+        op->add_rows(m->be, m->byte.acts[0].x_in, tables, count, n, c->patch_size, c->byte_hidden);
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows(m->be, (void *)(uintptr_t)m->prefix[layer].kv, m->keys[layer].symbols, m->keys[layer].places, m->tokens, m->source + first, n,
                        c->patch_size, 2 * c->byte_hidden);
@@ -150,14 +163,13 @@ static void inputs_backward(bg_model *m, size_t first, size_t n)
     const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     const uint32_t *source = m->source + first, *target = m->target + first;
+    bg_row_table tables[MAX_TABLES];
+    const size_t count = input_tables(m, first, 1, tables);
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows_back(m->be, m->keys[layer].dsymbols, m->keys[layer].dplaces, m->prefix[layer].dkv, m->tokens, source, n, c->patch_size,
                             2 * c->byte_hidden);
-    for (int k = 0; k < BG_ROW_TABLES; k++)
-        if (m->rows_w[k])
-            op->add_rows_back(m->be, m->rows_dw[k], m->byte.t.dx, m->rows[k] + first * c->patch_size, NULL, n, c->patch_size, c->byte_hidden);
-    if (m->previous_w)
-        op->add_rows_back(m->be, m->previous_dw, m->byte.t.dx, m->tokens, source, n, c->patch_size, c->byte_hidden);
+    if (count)
+        op->add_rows_back(m->be, tables, count, m->byte.t.dx, n, c->patch_size, c->byte_hidden);
     if (!m->feature.w) {
         op->byte_embed_back(m->be, m->dfeatures, m->byte_dwte, m->byte_dwpe, m->byte.t.dx, source, m->tokens, target, n,
                             c->patch_size, c->byte_hidden);

@@ -52,6 +52,13 @@ typedef enum bg_weight_form {
     BG_WEIGHTS_INT8   /* instead, integers of eight bits with a scale for each of the N outputs; no backward */
 } bg_weight_form;
 
+/* Rows (.,C) that symbols choose: at place i of row r that of tokens[r',i], r' = token_row[r] (NULL: r); tokens (.,P). */
+typedef struct bg_row_table {
+    float *table;
+    const uint16_t *tokens;
+    const uint32_t *token_row;
+} bg_row_table;
+
 /* A matrix of a linear layer, y = x W + b, as the model registers it.
  * Both orders of storage occur in the reference's tensors. */
 typedef struct bg_weight {
@@ -219,9 +226,9 @@ struct bg_ops {
     void (*byte_embed_back)(bg_backend *be, void *dfeature, float *dwte, float *dwpe, const float *dx, const uint32_t *src, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     /* One position each, for generation: x row r = (pos[r] ? wte[token[r]] : feature row src[r]) + wpe[pos[r]]. */
     void (*byte_embed_step)(bg_backend *be, float *x, const void *feature, const uint32_t *src, const uint16_t *token, const uint32_t *pos, const float *wte, const float *wpe, size_t R, size_t C);
-    /* x float (R*P,C): row r*P + i += table[tokens[r',i]], r' = token_row[r] (NULL: r); tokens (.,P).  And back: dtable accumulated. */
-    void (*add_rows)(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
-    void (*add_rows_back)(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
+    /* x float (R*P,C): row r*P + i += the sum over `count` tables of table[tokens[r',i]].  And back: tables accumulated. */
+    void (*add_rows)(bg_backend *be, float *x, const bg_row_table *tables, size_t count, size_t R, size_t P, size_t C);
+    void (*add_rows_back)(bg_backend *be, const bg_row_table *dtables, size_t count, const float *dx, size_t R, size_t P, size_t C);
     /* y act (R*P,C): row r*P + i = table[tokens[r',i]] + place[i], r' = token_row[r] (NULL: r); place (P,C).  And back. */
     void (*token_rows)(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);
     void (*token_rows_back)(bg_backend *be, float *dtable, float *dplace, const void *dy, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C);

@@ -242,14 +242,14 @@ static void p_sum_rows_back(bg_backend *be, float *dtable, const float *dx, cons
     TIMED(sum_rows_back(be, dtable, dx, index, R, P, C), "sum_rows_back", R * P, C, 0, 0);
 }
 
-static void p_add_rows(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+static void p_add_rows(bg_backend *be, float *x, const bg_row_table *tables, size_t count, size_t R, size_t P, size_t C)
 {
-    TIMED(add_rows(be, x, table, tokens, token_row, R, P, C), "add_rows", R * P, C, 0, 0);
+    TIMED(add_rows(be, x, tables, count, R, P, C), "add_rows", count * R * P, C, 0, 0);
 }
 
-static void p_add_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+static void p_add_rows_back(bg_backend *be, const bg_row_table *dtables, size_t count, const float *dx, size_t R, size_t P, size_t C)
 {
-    TIMED(add_rows_back(be, dtable, dx, tokens, token_row, R, P, C), "add_rows_back", R * P, C, 0, 0);
+    TIMED(add_rows_back(be, dtables, count, dx, R, P, C), "add_rows_back", count * R * P, C, 0, 0);
 }
 
 static void p_token_rows(bg_backend *be, void *y, const float *table, const float *place, const uint16_t *tokens, const uint32_t *token_row, size_t R,

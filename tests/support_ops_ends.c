@@ -127,37 +127,59 @@ const ops_case ops_byte_step = {
     .tolerance = 1e-6, .slice = step_slice,
 };
 
-/* --- rows of a table, added ------------------------------------------------------------- */
+/* --- rows of tables, added -------------------------------------------------------------- */
+
+/* Three tables, of which the last gets the symbols of the rows in their order. */
+enum { TABLES = 3 };
 
 static void add_describe(ops_problem *p)
 {
     p->P = p->variant ? 1 : 5;
     IN(0, "x", OPS_FLOAT, .rows = p->R * p->P, .columns = p->C, .no_grad = 1);
-    IN(1, "table", OPS_PARAM, .rows = p->V, .columns = p->C);
+    IN(1, "first", OPS_PARAM, .rows = p->V, .columns = p->C);
+    IN(2, "second", OPS_PARAM, .rows = p->V, .columns = p->C);
+    IN(3, "third", OPS_PARAM, .rows = p->V, .columns = p->C);
     OUT(0, "x", OPS_FLOAT, .rows = p->R * p->P, .columns = p->C);
-    p->ins = 2;
+    p->ins = 1 + TABLES;
     p->outs = 1;
 }
 
+static const uint32_t *add_token_row(const ops_problem *p, int table) { return p->variant || table == TABLES - 1 ? NULL : p->row; }
+
 static void add_reference(const ops_problem *p, double *const *in, double *const *out)
 {
-    for (size_t r = 0; r < p->R * p->P; r++) {
-        const size_t row = p->variant ? r / p->P : p->row[r / p->P];
-        for (size_t c = 0; c < p->C; c++)
-            out[0][r * p->C + c] = in[0][r * p->C + c] + in[1][p->tokens[row * p->P + r % p->P] * p->C + c];
-    }
+    for (size_t i = 0; i < p->R * p->P; i++)
+        for (size_t c = 0; c < p->C; c++) {
+            double sum = in[0][i * p->C + c];
+            for (int k = 0; k < TABLES; k++) {
+                const uint32_t *token_row = add_token_row(p, k);
+                const size_t row = token_row ? token_row[i / p->P] : i / p->P;
+                sum += in[1 + k][p->tokens[row * p->P + i % p->P] * p->C + c];
+            }
+            out[0][i * p->C + c] = sum;
+        }
+}
+
+static void add_tables(const ops_problem *p, void *const *rows, bg_row_table t[TABLES])
+{
+    for (int k = 0; k < TABLES; k++)
+        t[k] = (bg_row_table){ rows[1 + k], p->tokens, add_token_row(p, k) };
 }
 
 static void add_forward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
     const size_t bytes = p->R * p->P * bg_stride(sizeof(float), p->C) * sizeof(float);
+    bg_row_table t[TABLES];
     memcpy(b->out[0], b->in[0], bytes);
-    be->ops->add_rows(be, b->out[0], b->in[1], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+    add_tables(p, b->in, t);
+    be->ops->add_rows(be, b->out[0], t, TABLES, p->R, p->P, p->C);
 }
 
 static void add_backward(const ops_problem *p, bg_backend *be, ops_buffers *b)
 {
-    be->ops->add_rows_back(be, b->din[1], b->dout[0], p->tokens, p->variant ? NULL : p->row, p->R, p->P, p->C);
+    bg_row_table t[TABLES];
+    add_tables(p, b->din, t);
+    be->ops->add_rows_back(be, t, TABLES, b->dout[0], p->R, p->P, p->C);
 }
 
 const ops_case ops_add_rows = {

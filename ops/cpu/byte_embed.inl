@@ -103,43 +103,62 @@ static void byte_embed_step(bg_backend *be, float *x, const void *feature, const
 
 /* --- what else is added to the inputs ------------------------------------------------------- */
 
+typedef struct tables_work {
+    float *x;
+    const float *dx;
+    const bg_row_table *tables;
+    size_t count, R, P, C, row, per_task;
+} tables_work;
+
+/* The rows that hashes choose lie anywhere in megabytes, so they are asked for some places ahead. */
+enum { AHEAD = 4, LINE_FLOATS = 16 };
+
+AI float *chosen_row(const bg_row_table *t, size_t place, const tables_work *w)
+{
+    const size_t r = place / w->P, from = t->token_row ? t->token_row[r] : r;
+    return t->table + t->tokens[from * w->P + place % w->P] * w->C;
+}
+
+AI void ask_for(const float *row, size_t n)
+{
+    for (size_t i = 0; i < n; i += LINE_FLOATS)
+        __builtin_prefetch(row + i);
+}
+
 static void add_rows_task(void *arg, size_t task, unsigned thread)
 {
-    const byte_work *w = arg;
-    size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R);
-    for (size_t r = begin; r < end; r++) {
-        float *x = w->x + r * w->P * w->row;
-        const uint16_t *tokens = byte_tokens(w, r);
-        for (size_t i = 0; i < w->P; i++, x += w->row)
-            add_columns(x, w->wte + tokens[i] * w->C, w->C);
-    }
+    const tables_work *w = arg;
+    const size_t begin = task * w->per_task, end = task_end(begin, w->per_task, w->R * w->P);
+    for (size_t place = begin; place < end; place++)
+        for (size_t k = 0; k < w->count; k++) {
+            if (place + AHEAD < end)
+                ask_for(chosen_row(&w->tables[k], place + AHEAD, w), w->C);
+            add_columns(w->x + place * w->row, chosen_row(&w->tables[k], place, w), w->C);
+        }
 }
 
-static void add_rows(bg_backend *be, float *x, const float *table, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+static void add_rows(bg_backend *be, float *x, const bg_row_table *tables, size_t count, size_t R, size_t P, size_t C)
 {
-    byte_work w = { .x = x, .wte = table, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C), .per_task = 1 + 128 / P };
-    bg_pool_run(be->pool, add_rows_task, &w, count_tasks(R, w.per_task));
+    tables_work w = { .x = x, .tables = tables, .count = count, .R = R, .P = P, .C = C, .row = float_stride(C), .per_task = 128 };
+    bg_pool_run(be->pool, add_rows_task, &w, count_tasks(R * P, w.per_task));
 }
 
-/* dwpe: NULL without places. */
+/* A range of columns, all places in order. */
 static void add_rows_back_task(void *arg, size_t task, unsigned thread)
 {
-    const byte_work *w = arg;
-    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
-    for (size_t r = 0; r < w->R; r++) {
-        const float *dx = w->dx + r * w->P * w->row + c;
-        const uint16_t *tokens = byte_tokens(w, r);
-        for (size_t i = 0; i < w->P; i++, dx += w->row) {
-            add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
-            if (w->dwpe)
-                add_columns(w->dwpe + i * w->C + c, dx, n);
+    const tables_work *w = arg;
+    const size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c, end = w->R * w->P;
+    for (size_t place = 0; place < end; place++)
+        for (size_t k = 0; k < w->count; k++) {
+            if (place + AHEAD < end)
+                ask_for(chosen_row(&w->tables[k], place + AHEAD, w) + c, n);
+            add_columns(chosen_row(&w->tables[k], place, w) + c, w->dx + place * w->row + c, n);
         }
-    }
 }
 
-static void add_rows_back(bg_backend *be, float *dtable, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
+static void add_rows_back(bg_backend *be, const bg_row_table *dtables, size_t count, const float *dx, size_t R, size_t P, size_t C)
 {
-    byte_work w = { .dwte = dtable, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
+    tables_work w = { .dx = dx, .tables = dtables, .count = count, .R = R, .P = P, .C = C, .row = float_stride(C) };
     bg_pool_run(be->pool, add_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }
 
@@ -224,10 +243,24 @@ static void symbol_embed(bg_backend *be, float *x, const float *table, const flo
     bg_pool_run(be->pool, symbol_embed_task, &w, count_tasks(R, w.per_task));
 }
 
+static void symbol_embed_back_task(void *arg, size_t task, unsigned thread)
+{
+    const byte_work *w = arg;
+    size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c;
+    for (size_t r = 0; r < w->R; r++) {
+        const float *dx = w->dx + r * w->P * w->row + c;
+        const uint16_t *tokens = byte_tokens(w, r);
+        for (size_t i = 0; i < w->P; i++, dx += w->row) {
+            add_columns(w->dwte + tokens[i] * w->C + c, dx, n);
+            add_columns(w->dwpe + i * w->C + c, dx, n);
+        }
+    }
+}
+
 static void symbol_embed_back(bg_backend *be, float *dtable, float *dplace, const float *dx, const uint16_t *tokens, const uint32_t *token_row, size_t R, size_t P, size_t C)
 {
     byte_work w = { .dwte = dtable, .dwpe = dplace, .dx = dx, .tokens = tokens, .token_row = token_row, .R = R, .P = P, .C = C, .row = float_stride(C) };
-    bg_pool_run(be->pool, add_rows_back_task, &w, count_tasks(C, EMBED_COLUMNS));
+    bg_pool_run(be->pool, symbol_embed_back_task, &w, count_tasks(C, EMBED_COLUMNS));
 }
 
 /* --- sums of activations ---------------------------------------------------------------------- */
