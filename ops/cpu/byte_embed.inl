@@ -110,8 +110,9 @@ typedef struct tables_work {
     size_t count, R, P, C, row, per_task;
 } tables_work;
 
-/* The rows that hashes choose lie anywhere in megabytes, so they are asked for some places ahead. */
-enum { AHEAD = 4, LINE_FLOATS = 16 };
+/* The rows that hashes choose lie anywhere in megabytes, and a range of columns lies in as many pieces as there are rows:
+ * both are asked for some places ahead. */
+enum { AHEAD = 4, LINE_BYTES = 64 };
 
 AI float *chosen_row(const bg_row_table *t, size_t place, const tables_work *w)
 {
@@ -119,10 +120,10 @@ AI float *chosen_row(const bg_row_table *t, size_t place, const tables_work *w)
     return t->table + t->tokens[from * w->P + place % w->P] * w->C;
 }
 
-AI void ask_for(const float *row, size_t n)
+AI void ask_for(const void *row, size_t bytes)
 {
-    for (size_t i = 0; i < n; i += LINE_FLOATS)
-        __builtin_prefetch(row + i);
+    for (size_t i = 0; i < bytes; i += LINE_BYTES)
+        __builtin_prefetch((const char *)row + i);
 }
 
 static void add_rows_task(void *arg, size_t task, unsigned thread)
@@ -132,7 +133,7 @@ static void add_rows_task(void *arg, size_t task, unsigned thread)
     for (size_t place = begin; place < end; place++)
         for (size_t k = 0; k < w->count; k++) {
             if (place + AHEAD < end)
-                ask_for(chosen_row(&w->tables[k], place + AHEAD, w), w->C);
+                ask_for(chosen_row(&w->tables[k], place + AHEAD, w), w->C * sizeof(float));
             add_columns(w->x + place * w->row, chosen_row(&w->tables[k], place, w), w->C);
         }
 }
@@ -148,12 +149,16 @@ static void add_rows_back_task(void *arg, size_t task, unsigned thread)
 {
     const tables_work *w = arg;
     const size_t c = task * EMBED_COLUMNS, n = task_end(c, EMBED_COLUMNS, w->C) - c, end = w->R * w->P;
-    for (size_t place = 0; place < end; place++)
+    for (size_t place = 0; place < end; place++) {
+        const float *dx = w->dx + place * w->row + c;
+        if (place + AHEAD < end)
+            ask_for(dx + AHEAD * w->row, n * sizeof *dx);
         for (size_t k = 0; k < w->count; k++) {
             if (place + AHEAD < end)
-                ask_for(chosen_row(&w->tables[k], place + AHEAD, w) + c, n);
-            add_columns(chosen_row(&w->tables[k], place, w) + c, w->dx + place * w->row + c, n);
+                ask_for(chosen_row(&w->tables[k], place + AHEAD, w) + c, n * sizeof *dx);
+            add_columns(chosen_row(&w->tables[k], place, w) + c, dx, n);
         }
+    }
 }
 
 static void add_rows_back(bg_backend *be, const bg_row_table *dtables, size_t count, const float *dx, size_t R, size_t P, size_t C)
@@ -208,6 +213,8 @@ static void token_rows_back_task(void *arg, size_t task, unsigned thread)
         const act *dy = w->feature + r * w->P * w->feature_row + c;
         const uint16_t *tokens = byte_tokens(w, r);
         for (size_t i = 0; i < w->P; i++, dy += w->feature_row) {
+            if (r + 1 < w->R)
+                ask_for(dy + w->P * w->feature_row, n * sizeof *dy);
             add_act_columns(w->dwte + tokens[i] * w->C + c, dy, n);
             add_act_columns(w->dwpe + i * w->C + c, dy, n);
         }
