@@ -187,13 +187,22 @@ static int names_open_file(const char *path)
         || strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
 }
 
+/* How much of a path its temporary name keeps: a file's name may be as long as the system allows, with nothing behind it. */
+static int kept_length(const char *path)
+{
+    enum { LONGEST = 255, BEHIND = 32 };
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const size_t n = strlen(name);
+    return (int)((size_t)(name - path) + (n < LONGEST - BEHIND ? n : LONGEST - BEHIND));
+}
+
 /* No counter is kept between calls: the number is found by trying. */
 static bg_status open_temp(bg_writer *w, bg_error *err)
 {
     const bg_sys *sys = w->sys;
     for (int n = 0; n < TEMP_NAMES; n++) {
         bg_free(sys, w->temp);
-        w->temp = bg_asprintf(sys, "%s.tmp-%ld-%d", w->path, (long)getpid(), n);
+        w->temp = bg_asprintf(sys, "%.*s.tmp-%ld-%d", kept_length(w->path), w->path, (long)getpid(), n);
         if (!w->temp)
             return bg_fail_memory(err, w->path, strlen(w->path) + 32);
         w->fd = sys->open(sys->ctx, w->temp, O_WRONLY | O_CREAT | O_EXCL, 0666);

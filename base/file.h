@@ -27,7 +27,7 @@ int bg_exists(const bg_sys *sys, const char *path);
 bg_status bg_make_folders(const bg_sys *sys, const char *path, bg_error *err);
 
 /* A file written aside and renamed into place.  begin creates
- * "PATH.tmp-PID-N" in the target's folder; commit flushes, fsyncs the file,
+ * "PATH.tmp-PID-N" in the target's folder (of a very long name its begin); commit flushes, fsyncs the file,
  * renames it over PATH and fsyncs the folder; abandon removes it.  With
  * replace = 0 an existing PATH is refused (BG_ERR_FAILED) at begin AND at
  * commit.  A commit that fails has left the old PATH, with one exception: when

@@ -36,6 +36,7 @@ typedef struct table {
     bool classifier, json;
     json_t *files; /* array, with json */
     uint64_t done;
+    bool rule_told; /* what becomes of a file beyond the context; of pairs there is none */
     calibration calibration;
 } table;
 
@@ -79,10 +80,26 @@ static void print_prediction(const table *t, const bgpt_score *s)
     out("\n");
 }
 
+/* Said once, and only of files that need it. */
+static void tell_context_rule(table *t, uint64_t bytes)
+{
+    const bgpt_config c = bgpt_get_config(t->model);
+    const uint64_t patches = bytes / c.patch_size + (bytes % c.patch_size != 0) + 2; /* one that begins, one that ends */
+    if (t->rule_told || patches <= c.patches)
+        return;
+    t->rule_told = true;
+    if (t->classifier)
+        notice("files longer than %u patches of %u bytes are judged by their first %u patches", c.patches, c.patch_size, c.patches);
+    else
+        notice("files longer than the context (%u patches of %u bytes) are scored in windows, each byte once, "
+               "with at least %u patches before it", c.patches, c.patch_size, c.patches / 2 - 1);
+}
+
 static void on_file(void *ctx, const bgpt_score *s)
 {
     table *t = ctx;
     char text[64];
+    tell_context_rule(t, s->bytes);
     if (t->done++ == 0 && !t->json)
         print_head(t);
     if (t->classifier)
@@ -97,15 +114,6 @@ static void on_file(void *ctx, const bgpt_score *s)
         snprintf(text, sizeof text, "%llu files scored", (unsigned long long)t->done);
         progress_show(text);
     }
-}
-
-static void print_context_rule(const bgpt_config *c, bool classifier)
-{
-    if (classifier)
-        notice("files longer than %u patches of %u bytes are judged by their first %u patches", c->patches, c->patch_size, c->patches);
-    else
-        notice("files longer than the context (%u patches of %u bytes) are scored in windows, each byte once, "
-               "with at least %u patches before it", c->patches, c->patch_size, c->patches / 2 - 1);
 }
 
 static void print_total(const table *t, const bgpt_score *total, const confusion *c)
@@ -225,7 +233,7 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
 {
     bgpt_config config = bgpt_get_config(m);
     bool classifier = config.classes > 0;
-    table t = { .model = m, .classifier = classifier, .json = a->common.json, .files = json_array() };
+    table t = { .model = m, .classifier = classifier, .json = a->common.json, .files = json_array(), .rule_told = a->pairs != NULL };
     bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs },
                     .file = on_file, .notice = notice_hook, .stop = stop_hook, .ctx = &t };
     uint64_t *counts = classifier ? calloc((size_t)config.classes * config.classes, sizeof *counts) : NULL;
@@ -238,7 +246,6 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
     } else if (t.files == NULL || (classifier && counts == NULL)) {
         code = fail(BGPT_ERR_MEMORY, "out of memory");
     } else {
-        print_context_rule(&config, classifier);
         bgpt_status status = bgpt_evaluate(m, &e, &total, &c.accuracy, counts, &error);
         if (status == BGPT_ERR_INTERRUPTED)
             code = fail(BGPT_ERR_FAILED, "interrupted after %llu files", (unsigned long long)t.done);

@@ -80,16 +80,16 @@ static int run_plot(void *arguments)
     const plot_arguments *a = arguments;
     const size_t count = a->common.operand_count;
     bgpt_options o = machine_options(&a->common);
-    if (a->common.json)
-        return usage_error("plot has no JSON: -o FILE.csv writes the numbers");
     int code = check_output(a);
     run_log *runs = calloc(count, sizeof *runs);
     if (runs == NULL)
         code = fail(BGPT_ERR_MEMORY, "out of memory");
     for (size_t i = 0; i < count && code == 0; i++)
         code = run_log_read(&runs[i], a->common.operands[i], &o);
-    if (code == 0)
+    if (code == 0 && (a->output != NULL || !a->common.json))
         code = show(a, runs, &o);
+    if (code == 0 && a->common.json)
+        out_json(plot_json(runs, count));
     for (size_t i = 0; i < count && runs != NULL; i++)
         run_log_free(&runs[i]);
     free(runs);
@@ -101,7 +101,8 @@ const command command_plot = {
     .summary = "learning curves of runs: bgpt plot RUN... -o curves.svg",
     .usage = "RUN... [-o FILE.svg|FILE.png|FILE.csv] [options]",
     .details = "Draws what the runs logged, several in one picture. RUN is a run's folder or a log.jsonl. Held-out figures are points on a thick line; the loss of "
-               "training is a thin line, averaged to a few hundred points. gnuplot draws (Debian package gnuplot-nox); its script, numbers included, stays beside the picture, to be changed by hand.",
+               "training is a thin line, averaged to a few hundred points. gnuplot draws (Debian package gnuplot-nox); its script, numbers included, stays beside the picture, to be changed by hand. "
+               "With --format=json the numbers go to standard output.",
     .examples = "bgpt plot run\nbgpt plot --x time --y bits run-a run-b -o bits.svg\nbgpt plot run -o run.csv",
     ROWS_OF(plot_options),
     .arguments_size = sizeof(plot_arguments),

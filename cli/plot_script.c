@@ -4,6 +4,7 @@
 #include "cli/plot_script.h"
 #include "cli/csv.h"
 #include "cli/gnuplot.h"
+#include "cli/output.h"
 #include <math.h>
 #include <string.h>
 
@@ -124,4 +125,25 @@ void plot_write_csv(FILE *f, const run_log *runs, size_t count)
             }
             fputc('\n', f);
         }
+}
+
+static json_t *line_json(const log_line *line)
+{
+    json_t *o = json_object();
+    for (int k = 0; k < LOG_VALUES; k++)
+        if (isfinite(line->value[k]))
+            json_object_set_new(o, log_keys[k], json_number(line->value[k]));
+    return o;
+}
+
+json_t *plot_json(const run_log *runs, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *lines = json_array();
+        for (size_t line = 0; line < runs[i].count; line++)
+            json_array_append_new(lines, line_json(&runs[i].lines[line]));
+        json_array_append_new(list, json_pack("{s:o, s:o}", "run", json_text(runs[i].name), "lines", lines));
+    }
+    return json_pack("{s:o}", "runs", list);
 }

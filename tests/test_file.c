@@ -271,6 +271,19 @@ static void write_finds_a_name(void **state)
     fs_remove_folder(own);
 }
 
+/* The longest name that a folder takes leaves no room for a suffix. */
+static void write_long_name(void **state)
+{
+    bg_error err;
+    char *own = fs_make_folder(), name[256];
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    CHECK_OK(bg_write_file(bg_sys_default(), fs_path(own, name), "x", 1, 0, &err), err);
+    assert_true(fs_holds(fs_path(own, name), "x", 1));
+    assert_int_equal(fs_count(own), 1);
+    fs_remove_folder(own);
+}
+
 /* What must hold after a write with one failing call: the old file or the
  * new one, never a mixture; no temporary file unless removing failed too. */
 static void check_after_fault(const fault_sys *f, bg_status status, const char *own, const char *path, int forever)
@@ -393,7 +406,7 @@ int main(void)
         cmocka_unit_test(read_part), cmocka_unit_test(read_fails_at_every_call),
         cmocka_unit_test(folders), cmocka_unit_test(same_file),
         cmocka_unit_test(write_whole), cmocka_unit_test(write_abandoned),
-        cmocka_unit_test(write_keeps_what_is_there), cmocka_unit_test(write_finds_a_name),
+        cmocka_unit_test(write_keeps_what_is_there), cmocka_unit_test(write_finds_a_name), cmocka_unit_test(write_long_name),
         cmocka_unit_test(write_fails_at_every_call), cmocka_unit_test(write_error_is_kept),
         cmocka_unit_test(write_commit_is_careful), cmocka_unit_test(write_devices),
     };

@@ -190,6 +190,10 @@ grep -q '</svg>' curves.svg || wrong "curves.svg is no whole picture"
 expect 0 "$BGPT" plot --x time --y bits programs -o bits.png -q
 expect 0 "$BGPT" plot programs
 prints "step"
+expect 0 "$BGPT" plot whole programs --format=json
+json runs run lines step bytes seconds loss lr grad_norm val_loss val_bits_per_byte
+checks=$((checks + 1))
+[ "$(grep -c '"step"' "$WORK/stdout")" = "$(cat whole/log.jsonl programs/log.jsonl | wc -l)" ] || wrong "a line of the log is missing in the JSON"
 refuse 2 "curves.svg" "$BGPT" plot whole -o curves.svg
 expect 0 "$BGPT" plot whole -o curves.svg -f -q
 refuse 2 ".svg, .png or .csv" "$BGPT" plot whole -o curves.txt

@@ -17,6 +17,10 @@ json tensors mean
 expect 0 "$BGPT" eval -m "$MODEL" "$FIXTURES/files"
 prints "bits/byte"
 prints "in all"
+checks=$((checks + 1))
+! grep -q "scored in windows" "$WORK/stderr" || wrong "a rule for long files, of which there is none"
+head -c 20000 /dev/zero >long.txt
+expect 0 "$BGPT" eval -m "$MODEL" long.txt
 says "scored in windows"
 expect 0 "$BGPT" eval -q --precision fp32 --format=json -m "$MODEL" "$FIXTURES/files"
 json precision files total file bytes symbols nats_per_symbol reference_bpb bits_per_byte
