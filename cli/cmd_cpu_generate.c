@@ -2,6 +2,7 @@
  * states, as files. */
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include <stdio.h>
@@ -48,8 +49,8 @@ static int run_generate(void *arguments)
     generate_arguments *a = arguments;
     bgpt_options o = machine_options(&a->common);
     bgpt_error error = { 0 };
-    if (a->out == NULL)
-        return usage_error("--out FOLDER is missing");
+    if (refuse_no_folder(a->out, "FOLDER") != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (!GIVEN(a, test))
         a->test = (a->count + 50) / 100;
     if (a->test > a->count)

@@ -86,8 +86,8 @@ static const option train_options[] = {
 
 static int check_arguments(const train_arguments *a)
 {
-    if (a->run == NULL || *a->run == '\0')
-        return usage_error("--out RUN is missing: where shall the run lie?");
+    if (refuse_no_folder(a->run, "RUN") != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (!a->resume && a->common.operand_count == 0)
         return usage_error("DATA is missing; usage: bgpt train DATA... --out RUN");
     if (a->resume && a->common.operand_count == 0 && !is_folder(a->run))

@@ -78,6 +78,13 @@ int refuse_model_output(const char *path, bool force)
     return refuse_existing(path, force);
 }
 
+int refuse_no_folder(const char *path, const char *what)
+{
+    if (path == NULL || *path == '\0')
+        return usage_error("--out %s is missing", what);
+    return is_dash(path) ? usage_error("--out: a folder is written, and '-' names none; ./- is one of that name") : 0;
+}
+
 static bool identity(int failed, const struct stat *s, file_identity *id)
 {
     if (failed != 0)

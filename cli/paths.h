@@ -26,6 +26,8 @@ bool is_file(const char *path);
 int refuse_existing(const char *path, bool force);
 /* The same for a model, which standard output ("-") does not take. */
 int refuse_model_output(const char *path, bool force);
+/* Is --out WHAT missing, or no name of a folder?  Standard output ("-") holds no files.  0, or the exit code after a sentence. */
+int refuse_no_folder(const char *path, const char *what);
 /* Do both names lead to the same existing file? */
 bool is_same_file(const char *a, const char *b);
 /* The sentence about an output that is, by whatever name, a file the command reads: "the output would

@@ -2,6 +2,7 @@
 #include "cli/prepare.h"
 
 #include "cli/output.h"
+#include "cli/paths.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 
@@ -44,8 +45,8 @@ int prepare_command(const common *c, const prepare_arguments *a, prepare_tool *t
 {
     bg_error err = { 0 };
     prepare_totals totals;
-    if (a->out == NULL)
-        return usage_error("--out FOLDER is missing");
+    if (refuse_no_folder(a->out, "FOLDER") != 0)
+        return bgpt_exit_code(BGPT_ERR_ARGUMENT);
     if (strchr(settings, '\n') != NULL)
         return usage_error("an option's value holds a line feed");
     prepare_job j = { .inputs = c->operands, .input_count = c->operand_count, .out = a->out, .licence = a->licence ? a->licence : "", .overwrite = a->force,

@@ -154,6 +154,7 @@ expect 0 "$BGPT" cpu generate -q -f --count 10 --test 4 --min 16 --max 16 --out 
 json out train test seed min max
 prints '"test": 4'
 refuse 2 "--out FOLDER is missing" "$BGPT" cpu generate --count 10
+refuse 2 "a folder is written" "$BGPT" cpu generate --count 10 -o -
 refuse 2 "--max: 257 is more than 256" "$BGPT" cpu generate --max 257 --out more
 refuse 2 "--min: 9 is more than --max, 8" "$BGPT" cpu generate --min 9 --max 8 --out more
 refuse 2 "--test: 11 is more than --count, 10" "$BGPT" cpu generate --count 10 --test 11 --out more

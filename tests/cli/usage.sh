@@ -80,6 +80,8 @@ refuse 2 "--temperature: 0 is less than" "$BGPT" generate -m "$MODEL" --ext abc 
 
 # What is missing, what does not go together.
 refuse 2 "--out RUN is missing" "$BGPT" train d
+refuse 2 "a folder is written" "$BGPT" train d --out -
+refuse 2 "a folder is written" "$BGPT" prepare text d -o -
 refuse 2 "DATA is missing" "$BGPT" train --out r
 refuse 2 "only one can be meant" "$BGPT" train d --out r --resume -f
 refuse 2 "--classify and --pairs" "$BGPT" train d --out r --classify --pairs abc:mid
