@@ -22,7 +22,7 @@ static const option music_options[] = {
     { "transpose", 0, OPTION_TEXT, offsetof(music_arguments, transpose), 0, 0, NULL, "all|LOW:HIGH",
       "training tunes in other keys too, so many semitones up or down; all: -5:6, each key once" },
     { "excerpts", 0, OPTION_TEXT, offsetof(music_arguments, excerpts), 0, 0, NULL, "LOW:HIGH",
-      "of each training tune, in each of its keys, LOW to HIGH bars as well, from anywhere in it: FOLDER/excerpts, on which a model learns sooner to follow a score" },
+      "of each training tune, in each of its keys, LOW to HIGH bars as well, from anywhere in it, half of them with repeats of their own: FOLDER/excerpts, on which a model learns sooner to follow a score" },
     { "validation", 0, OPTION_REAL, offsetof(music_arguments, validation), 0, 100, "1", "PERCENT", "share of the tunes for validation; tunes that are alike stay on one side" },
     { "min-notes", 0, OPTION_COUNT, offsetof(music_arguments, least_notes), 0, 1000000, "16", "N", "leave out tunes of fewer notes" },
     { "doubles", 0, OPTION_CHOICE, offsetof(music_arguments, doubles), 0, 0, "drop", "drop|keep", "tunes with the melody of another one, in whatever key" },

@@ -81,6 +81,47 @@ static int find_bars(const char *text, const char *p, const char *end, bar bars[
     return n;
 }
 
+/* --- repeats ---------------------------------------------------------------------- */
+
+/* Bars up to `end`, which may be played twice, and then with two endings: the last bar but one, the last. */
+typedef struct section { unsigned end; int repeated, endings; } section;
+
+static section make_section(unsigned first, unsigned end, int repeated, bg_rng *r)
+{
+    return (section){ end, repeated, repeated && end - first > 2 && bg_rng_below(r, 4) == 0 };
+}
+
+/* One or two sections of so many bars.  Nearly every tune has repeats, and to go back in the score is what is hardest to
+ * follow: half of the excerpts have them. */
+static unsigned make_sections(section s[2], unsigned count, bg_rng *r)
+{
+    s[0] = s[1] = (section){ .end = count };
+    if (count < 2 || bg_rng_below(r, 2) == 0)
+        return 1;
+    s[0] = make_section(0, 1 + (unsigned)bg_rng_below(r, count), 1, r);
+    if (s[0].end == count)
+        return 1;
+    s[1] = make_section(s[0].end, count, bg_rng_below(r, 4) > 0, r);
+    return 2;
+}
+
+/* The bar line behind bar i. */
+static const char *line_behind(const section s[2], unsigned sections, unsigned i)
+{
+    const unsigned k = sections == 2 && i >= s[0].end;
+    const section *own = &s[k];
+    if (own->endings && i + 3 == own->end)
+        return "|1";
+    if (own->endings && i + 2 == own->end)
+        return ":|2";
+    if (i + 1 < own->end)
+        return "|";
+    const int turns = own->repeated && !own->endings;
+    if (k + 1 == sections)
+        return turns ? ":|" : "|]";
+    return turns ? s[1].repeated ? ":||:" : ":|" : s[1].repeated ? "|:" : "||";
+}
+
 static void put_bar(prepare_buffer *out, const bar *b, int last)
 {
     size_t size = b->size;
@@ -103,10 +144,14 @@ bg_status abc_excerpt(const char *text, size_t size, unsigned low, unsigned high
     const unsigned most = high < (unsigned)n ? high : (unsigned)n - 1, count = low + (unsigned)bg_rng_below(r, most - low + 1);
     const unsigned first = (unsigned)bg_rng_below(r, (unsigned)n - count + 1);
     prepare_add(out, text, (size_t)(music - text));
+    section s[2];
+    const unsigned sections = make_sections(s, count, r);
     for (unsigned i = 0; i < count; i++) {
-        const char *line = i + 1 == count ? "|]\n" : (i + 1) % ABC_BARS_A_LINE ? "|" : "|\n";
-        put_bar(out, &bars[first + i], i + 1 == count);
+        const char *line = line_behind(s, sections, i);
+        put_bar(out, &bars[first + i], strcmp(line, "|") != 0);
         prepare_add(out, line, strlen(line));
+        if (i + 1 == count || (i + 1) % ABC_BARS_A_LINE == 0)
+            prepare_add(out, "\n", 1);
     }
     return BG_OK;
 }
