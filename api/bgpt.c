@@ -64,7 +64,7 @@ bgpt_config bg_api_public_config(const bg_config *c)
 bgpt_score bg_api_public_score(const bg_score *s)
 {
     return (bgpt_score){
-        .file = s->file, .bytes = s->bytes, .symbols = s->symbols, .nats = s->nats,
+        .file = s->file, .bytes = s->bytes, .symbols = s->symbols, .patches = s->patches, .nats = s->nats,
         .nats_per_symbol = s->nats_per_symbol, .reference_bpb = s->reference_bpb, .bits_per_byte = s->bits_per_byte,
         .label = s->label, .predicted = s->predicted, .confidence = s->confidence,
     };

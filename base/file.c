@@ -187,13 +187,17 @@ static int names_open_file(const char *path)
         || strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
 }
 
-/* How much of a path its temporary name keeps: a file's name may be as long as the system allows, with nothing behind it. */
+/* How much of a path its temporary name keeps: a file's name may be as long as the system allows, with nothing behind it.
+ * No character of UTF-8 is cut in two. */
 static int kept_length(const char *path)
 {
     enum { LONGEST = 255, BEHIND = 32 };
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const size_t n = strlen(name);
-    return (int)((size_t)(name - path) + (n < LONGEST - BEHIND ? n : LONGEST - BEHIND));
+    size_t n = strlen(name);
+    if (n > LONGEST - BEHIND)
+        for (n = LONGEST - BEHIND; n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80;)
+            n--;
+    return (int)((size_t)(name - path) + n);
 }
 
 /* No counter is kept between calls: the number is found by trying. */

@@ -36,7 +36,7 @@ typedef struct table {
     bool classifier, json;
     json_t *files; /* array, with json */
     uint64_t done;
-    bool rule_told; /* what becomes of a file beyond the context; of pairs there is none */
+    bool rule_told; /* what becomes of a file beyond the context */
     calibration calibration;
 } table;
 
@@ -81,10 +81,9 @@ static void print_prediction(const table *t, const bgpt_score *s)
 }
 
 /* Said once, and only of files that need it. */
-static void tell_context_rule(table *t, uint64_t bytes)
+static void tell_context_rule(table *t, uint64_t patches)
 {
     const bgpt_config c = bgpt_get_config(t->model);
-    const uint64_t patches = bytes / c.patch_size + (bytes % c.patch_size != 0) + 2; /* one that begins, one that ends */
     if (t->rule_told || patches <= c.patches)
         return;
     t->rule_told = true;
@@ -99,7 +98,7 @@ static void on_file(void *ctx, const bgpt_score *s)
 {
     table *t = ctx;
     char text[64];
-    tell_context_rule(t, s->bytes);
+    tell_context_rule(t, s->patches);
     if (t->done++ == 0 && !t->json)
         print_head(t);
     if (t->classifier)
@@ -233,7 +232,7 @@ static int evaluate(const eval_arguments *a, bgpt_model *m, const bgpt_options *
 {
     bgpt_config config = bgpt_get_config(m);
     bool classifier = config.classes > 0;
-    table t = { .model = m, .classifier = classifier, .json = a->common.json, .files = json_array(), .rule_told = a->pairs != NULL };
+    table t = { .model = m, .classifier = classifier, .json = a->common.json, .files = json_array() };
     bgpt_eval e = { .data = { a->common.operands, a->common.operand_count, a->pairs },
                     .file = on_file, .notice = notice_hook, .stop = stop_hook, .ctx = &t };
     uint64_t *counts = classifier ? calloc((size_t)config.classes * config.classes, sizeof *counts) : NULL;

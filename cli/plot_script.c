@@ -132,7 +132,7 @@ static json_t *line_json(const log_line *line)
     json_t *o = json_object();
     for (int k = 0; k < LOG_VALUES; k++)
         if (isfinite(line->value[k]))
-            json_object_set_new(o, log_keys[k], json_number(line->value[k]));
+            json_object_set_new(o, log_keys[k], k == LOG_STEP || k == LOG_BYTES ? json_count((uint64_t)line->value[k]) : json_number(line->value[k]));
     return o;
 }
 

@@ -261,6 +261,7 @@ BGPT_API uint64_t bgpt_count_parameters(const bgpt_config *c);
 typedef struct bgpt_score {
     const char *file;       /* "a -> b" for a pair */
     uint64_t bytes, symbols;
+    uint64_t patches;       /* of a file with what begins and ends it (a pair: both); more than the context: scored in windows, of a classifier cut off.  Of a total: 0 */
     double nats;            /* sum over symbols */
     double nats_per_symbol, reference_bpb, bits_per_byte;
     int label, predicted;   /* classifier, else -1 */

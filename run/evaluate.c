@@ -139,6 +139,7 @@ static bg_status close_file(pass *p, size_t item, bg_error *err)
     bg_score *s = &p->current, *total = &p->out->score;
     const bg_dataset *d = p->e->data;
     s->bytes = bg_item_bytes(d, item);
+    s->patches = bg_item_patches(d, item);
     if (!isfinite(s->nats))
         return fail_loss(p, item, err);
     finish_score(s, p->classifier);

@@ -8,6 +8,7 @@
 typedef struct bg_score {
     const char *file;        /* "a -> b" for a pair; valid during the callback */
     uint64_t bytes, symbols; /* of the file (a pair: of its target); a classifier's one symbol is the label */
+    uint64_t patches;        /* of the item as a sequence, all windows together; of a total 0 */
     double nats;             /* summed over symbols */
     double nats_per_symbol, reference_bpb, bits_per_byte; /* NaN where there is nothing to divide by */
     int label, predicted;    /* classifier, else -1 */

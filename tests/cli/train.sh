@@ -194,6 +194,8 @@ expect 0 "$BGPT" plot whole programs --format=json
 json runs run lines step bytes seconds loss lr grad_norm val_loss val_bits_per_byte
 checks=$((checks + 1))
 [ "$(grep -c '"step"' "$WORK/stdout")" = "$(cat whole/log.jsonl programs/log.jsonl | wc -l)" ] || wrong "a line of the log is missing in the JSON"
+checks=$((checks + 1))
+! grep -Eq '"(step|bytes)": [0-9]*\.' "$WORK/stdout" || wrong "a count with a fraction"
 refuse 2 "curves.svg" "$BGPT" plot whole -o curves.svg
 expect 0 "$BGPT" plot whole -o curves.svg -f -q
 refuse 2 ".svg, .png or .csv" "$BGPT" plot whole -o curves.txt

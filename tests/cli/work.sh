@@ -22,6 +22,8 @@ checks=$((checks + 1))
 head -c 20000 /dev/zero >long.txt
 expect 0 "$BGPT" eval -m "$MODEL" long.txt
 says "scored in windows"
+expect 0 "$BGPT" eval -m "$MODEL" cpu:2:1 # few bytes of it count, but all are read
+says "scored in windows"
 expect 0 "$BGPT" eval -q --precision fp32 --format=json -m "$MODEL" "$FIXTURES/files"
 json precision files total file bytes symbols nats_per_symbol reference_bpb bits_per_byte
 silent
