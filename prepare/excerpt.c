@@ -5,9 +5,16 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { MOST_BARS = 4096 };
+enum { MOST_BARS = 4096, MOST_VOICES = 16 };
 
-typedef struct bar { const char *text; size_t size; } bar;
+typedef struct bar { const char *text; size_t size; unsigned voice; } bar;
+
+/* What a tune's music holds: the bars of the first voice, then those of the second ... */
+typedef struct score {
+    bar bars[MOST_BARS];
+    bar voice[MOST_VOICES]; /* the field that begins each of its lines, "[V:1]"; of a tune without voices, nothing */
+    unsigned voices, count; /* count: bars of a voice */
+} score;
 
 static int at_line_begin(const char *text, const char *p) { return p == text || p[-1] == '\n'; }
 
@@ -61,24 +68,90 @@ static int blank(const bar *b)
     return 1;
 }
 
-/* The bars from p on; -1: a field stands between them. */
-static int find_bars(const char *text, const char *p, const char *end, bar bars[MOST_BARS])
+/* Behind a field in brackets; p when it is not closed before the bar ends. */
+static const char *behind_field(const char *p, const char *end)
+{
+    const char *stop = p;
+    while (stop < end && *stop != ']' && *stop != '|' && *stop != '\n')
+        stop++;
+    return stop < end && *stop == ']' ? stop + 1 : p;
+}
+
+/* The voice that a field names; it may be new.  MOST_VOICES: there are too many. */
+static unsigned find_voice(score *s, const char *field, size_t size)
+{
+    unsigned v = 0;
+    while (v < s->voices && (s->voice[v].size != size || memcmp(s->voice[v].text, field, size) != 0))
+        v++;
+    if (v == s->voices && v < MOST_VOICES)
+        s->voice[s->voices++] = (bar){ .text = field, .size = size };
+    return v;
+}
+
+/* A field at p, in a bar that has begun.  Returns what stands behind it, or p: it changes what notes mean.  Voices are changed
+ * between bars, and the tempo anywhere. */
+static const char *take_field(score *s, bar *b, const char *p, const char *end)
+{
+    const char *behind = *p == '[' ? behind_field(p, end) : p;
+    const bar before = { b->text, (size_t)(p - b->text), 0 };
+    if (behind == p || (p[1] != 'Q' && (p[1] != 'V' || !blank(&before))))
+        return p;
+    if (p[1] == 'V') {
+        b->voice = find_voice(s, p, (size_t)(behind - p));
+        b->text = behind;
+    }
+    return behind;
+}
+
+/* The bars from p on, as they stand there.  Returns how many; -1: a field stands between them that forbids to take some. */
+static int find_bars(score *s, const char *text, const char *p, const char *end, bar bars[MOST_BARS])
 {
     int n = 0;
+    unsigned voice = 0;
     while (p < end && n < MOST_BARS) {
-        bars[n] = (bar){ p, 0 };
+        bars[n] = (bar){ p, 0, voice };
         const char *next = p;
         while (p < end && (next = bar_line(p, end)) == p) {
-            if (is_field(text, p, end))
+            const char *behind = is_field(text, p, end) ? take_field(s, &bars[n], p, end) : quoted(p, end);
+            if (behind == p && is_field(text, p, end))
                 return -1;
-            const char *behind = quoted(p, end);
             p = behind > p ? behind : p + 1;
         }
         bars[n].size = (size_t)(p - bars[n].text);
+        voice = bars[n].voice;
         n += !blank(&bars[n]);
         p = next > p ? next : p;
     }
-    return n;
+    return voice < MOST_VOICES ? n : -1;
+}
+
+/* Bars in the order of their voices.  0: the voices have not as many bars each. */
+static int sort_bars(score *s, const bar *bars, unsigned n)
+{
+    unsigned at = 0;
+    s->voices += s->voices == 0;
+    s->count = n / s->voices;
+    for (unsigned v = 0; v < s->voices; v++) {
+        for (unsigned i = 0; i < n; i++)
+            if (bars[i].voice == v)
+                s->bars[at++] = bars[i];
+        if (at != (v + 1) * s->count)
+            return 0;
+    }
+    return at == n;
+}
+
+static bg_status read_score(score *s, const char *text, const char *music, const char *end, bg_error *err)
+{
+    bar bars[MOST_BARS];
+    s->voices = s->count = 0;
+    s->voice[0] = (bar){ .text = "" };
+    const int n = find_bars(s, text, music, end, bars);
+    if (n < 0)
+        return bg_fail(err, BG_ERR_FORMAT, "it has fields in its music");
+    if (!sort_bars(s, bars, (unsigned)n))
+        return bg_fail(err, BG_ERR_FORMAT, "its voices have not as many bars each");
+    return BG_OK;
 }
 
 /* --- repeats ---------------------------------------------------------------------- */
@@ -132,26 +205,33 @@ static void put_bar(prepare_buffer *out, const bar *b, int last)
             prepare_add(out, b->text + i, 1);
 }
 
+/* Bars [from, to) of an excerpt that begins with bar `first`, as a line of each voice. */
+static void put_lines(prepare_buffer *out, const score *s, unsigned first, unsigned from, unsigned to, const section form[2], unsigned sections)
+{
+    for (unsigned v = 0; v < s->voices; v++) {
+        prepare_add(out, s->voice[v].text, s->voice[v].size);
+        for (unsigned i = from; i < to; i++) {
+            const char *line = line_behind(form, sections, i);
+            put_bar(out, &s->bars[v * s->count + first + i], strcmp(line, "|") != 0);
+            prepare_add(out, line, strlen(line));
+        }
+        prepare_add(out, "\n", 1);
+    }
+}
+
 bg_status abc_excerpt(const char *text, size_t size, unsigned low, unsigned high, bg_rng *r, prepare_buffer *out, bg_error *err)
 {
-    bar bars[MOST_BARS];
+    score s;
+    section form[2];
     const char *end = text + size, *music = music_of(text, end);
-    const int n = find_bars(text, music, end, bars);
-    if (n < 0)
-        return bg_fail(err, BG_ERR_FORMAT, "it has several voices, or fields in its music");
-    if ((unsigned)n <= low)
-        return bg_fail(err, BG_ERR_FORMAT, "it has no more than %d bars", n);
-    const unsigned most = high < (unsigned)n ? high : (unsigned)n - 1, count = low + (unsigned)bg_rng_below(r, most - low + 1);
-    const unsigned first = (unsigned)bg_rng_below(r, (unsigned)n - count + 1);
+    BG_TRY(read_score(&s, text, music, end, err));
+    if (s.count <= low)
+        return bg_fail(err, BG_ERR_FORMAT, "it has no more than %u bars", s.count);
+    const unsigned most = high < s.count ? high : s.count - 1, count = low + (unsigned)bg_rng_below(r, most - low + 1);
+    const unsigned first = (unsigned)bg_rng_below(r, s.count - count + 1);
+    const unsigned sections = make_sections(form, count, r);
     prepare_add(out, text, (size_t)(music - text));
-    section s[2];
-    const unsigned sections = make_sections(s, count, r);
-    for (unsigned i = 0; i < count; i++) {
-        const char *line = line_behind(s, sections, i);
-        put_bar(out, &bars[first + i], strcmp(line, "|") != 0);
-        prepare_add(out, line, strlen(line));
-        if (i + 1 == count || (i + 1) % ABC_BARS_A_LINE == 0)
-            prepare_add(out, "\n", 1);
-    }
+    for (unsigned from = 0; from < count; from += ABC_BARS_A_LINE)
+        put_lines(out, &s, first, from, count - from < ABC_BARS_A_LINE ? count : from + ABC_BARS_A_LINE, form, sections);
     return BG_OK;
 }

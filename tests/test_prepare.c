@@ -237,7 +237,7 @@ static void bars_of_tunes(void **state)
     const char text[] = "X:1\nM:4/4\nK:D\n|:A|(3Bcd \"a|b\"[CE]2|!x|!d:e|f-:|\n[|[FA]g||a4|1b4-:|[2-4c'4::d'4|]\n";
     const struct { const char *text; unsigned low; } none[] = {
         { "X:1\nK:D\nA|B|]\n", 2 }, { "X:1\nK:D\nA|[K:C]B|c|]\n", 1 }, { "X:1\nK:D\nA|B|\nM:3/4\nc|]\n", 1 },
-        { "X:1\nK:D\n[V:1]A|B|c|]\n", 1 }, { "X:1\nK:D\n", 1 }, { "", 1 }, { "A|B|c", 1 },
+        { "X:1\nK:D\n[V:1]A|B|c|]\n[V:2]A|B|]\n", 1 }, { "X:1\nK:D\n[V:1]A|B[V:2]|c|]\n", 1 }, { "X:1\nK:D\n[V:1]A|[Q:1/4|B|]\n", 1 }, { "X:1\nK:D\n", 1 }, { "", 1 }, { "A|B|c", 1 },
     };
     (void)state;
     unsigned all[LINES] = { 0 };
@@ -255,6 +255,50 @@ static void bars_of_tunes(void **state)
             fail_msg("an excerpt of %s", none[i].text);
         prepare_buffer_free(&out);
     }
+}
+
+/* What the second voice has where the first has a letter; all else is the same in both. */
+static void second_voice(char *out, const char *first, size_t size)
+{
+    static const char letters[] = "ABcdef";
+    static const char *const bars[] = { "E", "F", "G", "a", "[Q:1/4=90]b", "C" };
+    for (size_t i = 0; i < size; i++) {
+        const char *at = memchr(letters, first[i], sizeof letters - 1);
+        *out = first[i] == '1' && i == 3 ? '2' : first[i]; /* "[V:1]" */
+        const char *bar = at ? bars[at - letters] : NULL;
+        if (bar)
+            memcpy(out, bar, strlen(bar));
+        out += bar ? strlen(bar) : 1;
+    }
+    *out = '\0';
+}
+
+/* The same bars of every voice, a line of each in turn. */
+static void bars_of_voices(void **state)
+{
+    static const char text[] = "X:1\nV:1\nV:2\nK:D\n[V:1]A|B|c|d|\n[V:2]E|F|G|a|\n[V:1]e|f|]\n[V:2][Q:1/4=90]b|C|]\n", head[] = "X:1\nV:1\nV:2\nK:D\n";
+    unsigned lines_seen = 0;
+    (void)state;
+    for (uint64_t stream = 0; stream < 100; stream++) {
+        prepare_buffer out = { .sys = bg_sys_default() };
+        bg_error err = { 0 };
+        bg_rng r;
+        bg_rng_open(&r, 1, BG_STREAM_EXCERPT, stream);
+        CHECK_OK(abc_excerpt(text, strlen(text), 1, 5, &r, &out, &err), err);
+        prepare_add(&out, "", 1);
+        assert_memory_equal(out.text, head, sizeof head - 1);
+        for (const char *p = out.text + sizeof head - 1, *end; *p; lines_seen++) {
+            char want[256];
+            end = strchr(p, '\n');
+            assert_non_null(end);
+            assert_memory_equal(p, "[V:1]", 5);
+            second_voice(want, p, (size_t)(end + 1 - p));
+            assert_memory_equal(end + 1, want, strlen(want));
+            p = end + 1 + strlen(want);
+        }
+        prepare_buffer_free(&out);
+    }
+    assert_true(lines_seen > 100); /* some of five bars, which are two lines */
 }
 
 /* --- the frame ------------------------------------------------------------- */
@@ -348,7 +392,7 @@ int main(void)
         cmocka_unit_test(one_form),
         cmocka_unit_test(tunes_of_a_book),
         cmocka_unit_test(same_and_alike),
-        cmocka_unit_test(bars_of_tunes),
+        cmocka_unit_test(bars_of_tunes), cmocka_unit_test(bars_of_voices),
         cmocka_unit_test(goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
