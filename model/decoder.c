@@ -26,7 +26,7 @@ struct bg_decoder {
     bg_stack front;          /* m->front on slots*P rows; layers 0 without */
     bg_acts *front_acts;     /* (byte_layers) of it */
     uint16_t *tokens;        /* (rows,P) patches; (rows) symbols in byte steps */
-    uint16_t *host_above, *above; /* of a byte step: the symbol above, in each slot's last patch (slots); above also the rows of tables, (1 + BG_ROW_TABLES,n) of n slots */
+    uint16_t *host_above, *above; /* of a byte step: the symbol above, in each slot's last patch (slots); above also the rows of tables, (BG_INPUT_TABLES,n) of n slots */
     bg_recent recent;        /* the symbols that choose both */
     uint16_t *host_gram_rows, *gram_rows; /* (BG_GRAM_TABLES,n,P) of n patches being appended; NULL without n-grams of patches */
     float *x;                /* (rows, max width) */
@@ -66,7 +66,7 @@ static void place_decoder(bg_placer *p, bg_decoder *d)
     d->slot = bg_place_bytes(p, d->rows * sizeof *d->slot);
     d->pos = bg_place_bytes(p, d->rows * sizeof *d->pos);
     d->tokens = bg_place_bytes(p, d->rows * c->patch_size * sizeof *d->tokens);
-    d->above = bg_place_bytes(p, (1 + BG_ROW_TABLES) * d->slots * sizeof *d->above);
+    d->above = bg_place_bytes(p, BG_INPUT_TABLES * d->slots * sizeof *d->above);
     d->gram_rows = c->patch_grams ? bg_place_bytes(p, BG_GRAM_TABLES * d->rows * c->patch_size * sizeof *d->gram_rows) : NULL;
     d->x = bg_place_float(p, d->rows, widest(c));
     d->qkv = bg_place_act(p, be, d->rows, 3 * widest(c));
@@ -275,7 +275,7 @@ static void add_rows(bg_decoder *d, const uint32_t *slot, const uint16_t *token,
 {
     const bg_model *m = d->m;
     const bg_ops *op = m->be->ops;
-    bg_row_table tables[1 + BG_ROW_TABLES];
+    bg_row_table tables[BG_INPUT_TABLES];
     size_t count = 0;
     if (m->previous_w) {
         op->write(m->be, d->above, d->host_above, n * sizeof *d->above);

@@ -57,6 +57,8 @@ typedef enum bg_place {
 
 /* Tables that lie in a row from BG_GRAMS_W on: one row of each is added to an input of the byte decoder. */
 enum { BG_ROW_TABLES = BG_GRAM_TABLES + 1 };
+/* With the bytes of the patch before, in the same places: all that is added to one. */
+enum { BG_INPUT_TABLES = 1 + BG_ROW_TABLES };
 
 enum { BG_NO_TENSOR = 0xffffffffu };
 

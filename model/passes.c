@@ -109,10 +109,8 @@ static chunk_input project_features(bg_model *m, size_t first, size_t n)
     return (chunk_input){ m->chunk_input, NULL };
 }
 
-/* What is added to the byte decoder's inputs of a chunk, or its gradients -> t (MAX_TABLES).  Returns how many. */
-enum { MAX_TABLES = 1 + BG_ROW_TABLES };
-
-static size_t input_tables(const bg_model *m, size_t first, int gradients, bg_row_table *t)
+/* What is added to the byte decoder's inputs of a chunk, or its gradients -> t.  Returns how many. */
+static size_t input_tables(const bg_model *m, size_t first, int gradients, bg_row_table t[BG_INPUT_TABLES])
 {
     size_t count = 0;
     if (m->previous_w) /* a feature's row is its patch's */
@@ -129,7 +127,7 @@ static void byte_forward(bg_model *m, size_t first, size_t n, const bg_pass *p)
     const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     const chunk_input in = project_features(m, first, n);
-    bg_row_table tables[MAX_TABLES];
+    bg_row_table tables[BG_INPUT_TABLES];
     op->byte_embed(m->be, m->byte.acts[0].x_in, in.feature, in.src, m->tokens, m->target + first, m->byte_wte, m->byte_wpe, n,
                    c->patch_size, c->byte_hidden);
     const size_t count = input_tables(m, first, 0, tables);
@@ -163,7 +161,7 @@ static void inputs_backward(bg_model *m, size_t first, size_t n)
     const bg_ops *op = m->be->ops;
     const bg_config *c = &m->config;
     const uint32_t *source = m->source + first, *target = m->target + first;
-    bg_row_table tables[MAX_TABLES];
+    bg_row_table tables[BG_INPUT_TABLES];
     const size_t count = input_tables(m, first, 1, tables);
     for (uint32_t layer = 0; m->keys && layer < c->byte_layers; layer++)
         op->token_rows_back(m->be, m->keys[layer].dsymbols, m->keys[layer].dplaces, m->prefix[layer].dkv, m->tokens, source, n, c->patch_size,

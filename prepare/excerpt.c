@@ -112,8 +112,9 @@ static int find_bars(score *s, const char *text, const char *p, const char *end,
         bars[n] = (bar){ p, 0, voice };
         const char *next = p;
         while (p < end && (next = bar_line(p, end)) == p) {
-            const char *behind = is_field(text, p, end) ? take_field(s, &bars[n], p, end) : quoted(p, end);
-            if (behind == p && is_field(text, p, end))
+            const int field = is_field(text, p, end);
+            const char *behind = field ? take_field(s, &bars[n], p, end) : quoted(p, end);
+            if (field && behind == p)
                 return -1;
             p = behind > p ? behind : p + 1;
         }
